@@ -1,0 +1,309 @@
+"""ExperimentConfig: the one typed table of all settings.
+
+Widgets, share links, TOML files, the store and the command line all read and write this table. To add a
+setting, add one line to a section below: its title, help, bounds and the paper's value go with it.
+Settings are addressed by dotted keys, such as ``graph.nodes`` or ``arms.pg.learning_rate``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+PRESETS = ("quick", "paper", "blocksworld")
+BASE = "base"
+"""Name under which the shared SFT checkpoint, from which every arm branches, is recorded."""
+
+
+class SettingError(ValueError):
+    """A setting is unknown or out of range; the message names the key, the value and what is allowed."""
+
+
+def setting(default: Any, title: str, help: str, *, paper: Any = None, **bounds: Any) -> Any:
+    """A pydantic field that also carries its widget's title and help, and the paper's value if there is one."""
+    extra = {} if paper is None else {"paper": paper}
+    return Field(default, title=title, description=help, json_schema_extra=extra, **bounds)
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+GraphKind = Literal["acyclic", "directed", "staged", "grid", "blocksworld", "file"]
+
+
+class GraphConfig(Section):
+    """The graph, reproducible from these settings alone; only a graph from a file carries its edges."""
+
+    kind: GraphKind = setting(
+        "acyclic", "Kind of graph", "How the graph is made.", paper="Erdős–Rényi and Blocksworld"
+    )
+    nodes: int = setting(24, "Nodes", "How many nodes the graph has.", paper=100, ge=2, le=400)
+    density: float = setting(
+        0.2, "Density", "The probability of each possible edge.", paper=0.15, gt=0, le=1
+    )
+    stages: int = setting(3, "Stages", "How many stages the nodes are divided into.", ge=2, le=12)
+    rows: int = setting(5, "Rows", "How many rows the grid has.", ge=2, le=20)
+    columns: int = setting(5, "Columns", "How many columns the grid has.", ge=2, le=20)
+    blocks: int = setting(4, "Blocks", "How many blocks are stacked.", paper=4, ge=3, le=4)
+    seed: int = setting(0, "Graph seed", "Another seed draws another graph.", ge=0, le=2**31 - 1)
+    labels: tuple[str, ...] = setting((), "Labels", "Node names of a graph from a file.")
+    edges: tuple[tuple[int, int], ...] = setting((), "Edges", "Edges of a graph from a file.")
+
+
+class SplitConfig(Section):
+    """Which pairs are trained on, and how many texts each one gets."""
+
+    train_share: float = setting(
+        0.2, "Share of training pairs", "Share of the reachable pairs (s, t) that are trained on.",
+        paper=0.2, gt=0, lt=1,
+    )  # fmt: skip
+    paths_per_pair: int = setting(
+        10, "Paths per pair (K)", "How many random-walk paths each training pair has in the SFT text.",
+        paper=10, ge=1, le=100,
+    )  # fmt: skip
+    seed: int = setting(0, "Split seed", "Another seed draws another split.", ge=0, le=2**31 - 1)
+
+
+class ModelConfig(Section):
+    """What is trained."""
+
+    kind: Literal["transformer", "factored", "tabular"] = setting(
+        "transformer", "Model",
+        "Transformer: the real thing. Factored: logits W_M[current] + W_V[target]. "
+        "Tabular: one free logit for every (target, current, next).",
+        paper="transformer",
+    )  # fmt: skip
+    width: int = setting(120, "Width (d)", "Size of the transformer's hidden state.", paper=120, ge=4, le=512)
+    layers: int = setting(1, "Layers", "Number of transformer blocks.", paper=1, ge=1, le=6)
+    heads: int = setting(1, "Heads", "Attention heads in a block; must divide the width.", paper=1, ge=1, le=16)
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> ModelConfig:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        return self
+
+
+class Training(Section):
+    """What every arm has: how long, how many texts or queries a step, how fast."""
+
+    steps: int = setting(300, "Steps", "Number of optimizer steps.", ge=1, le=1_000_000)
+    batch_size: int = setting(128, "Batch size", "Texts or sampled paths a step.", ge=1, le=4096)
+    learning_rate: float = setting(1e-3, "Learning rate", "Step size of AdamW.", ge=0, le=1)
+
+
+class SftConfig(Training):
+    """Supervised fine-tuning on the random-walk texts."""
+
+    method: Literal["sft"] = "sft"
+
+
+class PolicyGradientConfig(Training):
+    """REINFORCE on sampled paths: reward 1 for a correct path, else 0."""
+
+    method: Literal["pg"] = "pg"
+    kl: float = setting(
+        0.0, "KL weight (λ)", "Weight of the KL divergence to the base model.", paper=1e-4, ge=0, le=100
+    )
+    baseline: Literal["none", "moving average", "group mean"] = setting(
+        "none", "Baseline", "What is subtracted from the reward. With a baseline the collapse changes too.",
+        paper="none",
+    )  # fmt: skip
+    group_size: int = setting(
+        8, "Group size", "Samples of one query that share a group-mean baseline.", ge=2, le=64
+    )
+
+
+class QLearningConfig(Training):
+    """Q-learning with the logits as Q-values."""
+
+    method: Literal["q"] = "q"
+    reward: Literal["outcome", "process"] = setting(
+        "process", "Reward",
+        "Outcome: 1 for arriving by a correct path. Process: 1 for arriving, −1 for every step that is no edge.",
+    )  # fmt: skip
+    off_policy: bool = setting(
+        False, "Off-policy", "Paths are sampled from the frozen base instead of the model itself."
+    )
+    discount: float = setting(
+        1.0, "Discount (γ)", "Below 1, shorter paths are worth more: use it on graphs with cycles.",
+        paper=1.0, ge=0, le=1,
+    )  # fmt: skip
+    exploration: float = setting(
+        0.1, "Exploration (ε)", "Share of steps that are drawn uniformly at random.", ge=0, le=1
+    )
+    rollout_temperature: float = setting(
+        0.3, "Rollout temperature", "Temperature of softmax(Q/τ) while sampling training paths.", gt=0, le=10
+    )
+    policy_temperature: float = setting(
+        0.1, "Policy temperature (τ)", "Temperature of softmax(Q/τ) when the policy is evaluated.", gt=0, le=10
+    )
+    target_decay: float = setting(
+        0.9, "Target network decay", "EMA decay of the target network; 0 means no target network (the paper).",
+        paper=0.0, ge=0, lt=1,
+    )  # fmt: skip
+    calibrate_head: bool = setting(
+        True, "Calibrated head",
+        "Scale and shift the SFT logits once, so that they start on the scale of Q-values.", paper=False,
+    )  # fmt: skip
+
+
+ArmConfig = Annotated[
+    SftConfig | PolicyGradientConfig | QLearningConfig, Field(discriminator="method")
+]
+
+
+class EvaluationConfig(Section):
+    """How often and on how much the runs are measured."""
+
+    evaluations: int = setting(20, "Evaluations", "Evaluations of each run, after the one at step 0.", ge=1, le=500)
+    pairs: int = setting(100, "Pairs", "At most this many train and this many test pairs are measured.", ge=1, le=10_000)
+    samples: int = setting(20, "Samples a pair", "Paths sampled for every measured pair.", paper=100, ge=1, le=1000)
+
+
+class ExperimentConfig(Section):
+    """One task, one SFT base, and the arms that branch from it, each with every seed."""
+
+    name: str = setting("experiment", "Name", "Shown in lists and legends.", min_length=1, max_length=80)
+    graph: GraphConfig = GraphConfig()
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig = ModelConfig()
+    base: SftConfig = SftConfig()
+    arms: dict[str, ArmConfig] = Field(default_factory=dict, max_length=12)
+    evaluation: EvaluationConfig = EvaluationConfig()
+    seeds: tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...] = setting(
+        (0,), "Seeds", "Every arm is trained once with each seed.", min_length=1, max_length=50
+    )
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _seeds_from_text(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(","))
+        return (value,) if isinstance(value, int) else value
+
+    @field_validator("arms")
+    @classmethod
+    def _arm_names(cls, arms: dict[str, Any]) -> dict[str, Any]:
+        for name in arms:
+            if name == BASE or not name.replace("-", "").replace("_", "").isalnum() or len(name) > 40:
+                raise ValueError(
+                    f"arm name {name[:60]!r}: letters, digits, '-' and '_' only, at most 40 characters, not {BASE!r}"
+                )
+        return arms
+
+    def arm(self, name: str) -> SftConfig | PolicyGradientConfig | QLearningConfig:
+        """The settings of an arm, or of the SFT base.
+
+        Raises:
+            SettingError: no arm has this name.
+        """
+        if name == BASE:
+            return self.base
+        if name not in self.arms:
+            raise SettingError(f"arm {name!r} is unknown; this experiment has {', '.join(self.arms)}")
+        return self.arms[name]
+
+
+def parse(values: Mapping[str, Any]) -> ExperimentConfig:
+    """An ExperimentConfig from nested values.
+
+    Raises:
+        SettingError: naming the first offending key, its value and what is allowed.
+    """
+    try:
+        return ExperimentConfig.model_validate(values)
+    except ValidationError as error:
+        raise SettingError(_explain(error)) from None
+
+
+def preset(name: str) -> ExperimentConfig:
+    """A preset that ships with planviz: quick, paper or blocksworld.
+
+    Raises:
+        SettingError: no such preset.
+    """
+    if name not in PRESETS:
+        raise SettingError(f"preset {name!r} is unknown; there are {', '.join(PRESETS)}")
+    return parse(tomllib.loads((resources.files("planviz") / "presets" / f"{name}.toml").read_text("utf-8")))
+
+
+def read_toml(path: Path) -> ExperimentConfig:
+    """An ExperimentConfig from a TOML file.
+
+    Raises:
+        SettingError: the file is missing, is no TOML, or has an unknown or bad setting.
+    """
+    try:
+        return parse(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path}: is no valid TOML ({error})") from None
+
+
+def to_toml(config: ExperimentConfig) -> str:
+    """The config as TOML text that `read_toml` reads back to an equal config."""
+    return tomli_w.dumps(config.model_dump(mode="json"))
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values as one level of dotted keys, such as ``graph.nodes``."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def with_settings(config: ExperimentConfig, changes: Mapping[str, Any]) -> ExperimentConfig:
+    """The config with some dotted keys changed; text is converted to the type of the setting.
+
+    Raises:
+        SettingError: a key is unknown or a value is not allowed.
+    """
+    values = config.model_dump()
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        section = values
+        for parent in parents:
+            section = section.get(parent) if isinstance(section, dict) else None  # type: ignore[assignment]
+            if not isinstance(section, dict):
+                raise SettingError(f"{key[:80]}: there is no such setting")
+        if last not in section or isinstance(section[last], dict):
+            known = ", ".join(k for k, v in section.items() if not isinstance(v, dict)) or "none"
+            raise SettingError(f"{key[:80]}: there is no such setting; known here: {known}")
+        section[last] = value
+    return parse(values)
+
+
+def differences(config: ExperimentConfig, reference: ExperimentConfig) -> dict[str, Any]:
+    """The dotted keys, with their values, in which the config differs from the reference."""
+    old = flatten(reference.model_dump(mode="json"))
+    return {k: v for k, v in flatten(config.model_dump(mode="json")).items() if k not in old or old[k] != v}
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    location = [str(part) for part in first["loc"]]
+    if len(location) > 2 and location[0] == "arms":
+        del location[2]  # pydantic puts the discriminator's value between the arm and its setting
+    value = repr(first.get("input"))
+    shown = value if len(value) <= 60 else value[:57] + "…"
+    problem = {
+        "extra_forbidden": "there is no such setting",
+        "value_error": str(first.get("ctx", {}).get("error", first["msg"])),
+    }.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
+    key = ".".join(location) or "config"
+    return f"{key[:80]} = {shown}: {problem}"

@@ -1,0 +1,101 @@
+"""The plain, picklable events that training yields, in the order in which things happen.
+
+They know no thread, no database and no screen: the app, the command line, the tests and the store all
+consume the same stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run begins, or goes on from a checkpoint at `step`."""
+
+    arm: str
+    method: str
+    seed: int
+    step: int
+    total_steps: int
+
+
+@dataclass(frozen=True)
+class StepMetrics:
+    """What the steps since the last such event did; `values` holds means over them.
+
+    `samples` counts the texts or paths trained on so far, `seconds` the time spent training and evaluating so
+    far, `tokens` the tokens trained on so far.
+    """
+
+    step: int
+    samples: int
+    tokens: int
+    seconds: float
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All metrics of `planviz.metrics` on one split."""
+
+    step: int
+    samples: int
+    seconds: float
+    split: Split
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class QueryPaths:
+    """The paths sampled for one query, most frequent first; a path is the nodes after s, up to its end."""
+
+    source: int
+    target: int
+    paths: tuple[tuple[int, ...], ...]
+    counts: tuple[int, ...]
+    outcomes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SampledPaths:
+    """The sampled paths behind one `Evaluation`."""
+
+    step: int
+    split: Split
+    queries: tuple[QueryPaths, ...]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights at an evaluation; with `resume`, also optimizer and random states, to go on bit for bit.
+
+    `weights` and `resume` are safetensors files as bytes.
+    """
+
+    step: int
+    weights: bytes
+    resume: bytes
+
+
+@dataclass(frozen=True)
+class Paused:
+    """The run waits; training goes on after "resume" or, for one step, after "step"."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run has ended: all its steps were done, or it was stopped."""
+
+    step: int
+    stopped: bool = False
+    totals: dict[str, float] = field(default_factory=dict)
+
+
+Event = Started | StepMetrics | Evaluation | SampledPaths | Checkpoint | Paused | Finished
+Command = Literal["pause", "resume", "step", "stop"]

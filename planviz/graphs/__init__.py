@@ -1,0 +1,1 @@
+"""Graphs: made, read from files, laid out, and described."""

@@ -1,0 +1,1 @@
+"""The training methods, one self-contained file each, its equation on top."""

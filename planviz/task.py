@@ -1,0 +1,196 @@
+"""The planning task: a graph, its pairs split into train and test, the SFT texts, and what "correct" means.
+
+A query is a pair (s, t) with t reachable from s. A text is ``s t s u1 u2 … t EOS``, one token a node: the
+prompt is ``s t s``, and a *path* is what follows it. Token ids 0 … n-1 are the nodes, n is EOS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+
+from planviz.config import ExperimentConfig
+from planviz.graphs.generate import build_graph
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+OUTCOMES = ("correct", "invalid_edge", "stopped_early", "never_arrived")
+"""How a path can end, in the order in which failures are named."""
+
+WALK_TRIES = 200
+"""How often a random walk that ran into a dead end of its own making is started afresh."""
+
+
+class TaskError(ValueError):
+    """The graph and the split make no task; the message says why and what to change."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One graph and one split.
+
+    Attributes:
+        graph: nodes 0 … n-1 with a ``label`` each.
+        adjacency: (n, n); ``adjacency[i, j]`` says whether i → j is an edge.
+        distance: (n, n); edges on a shortest path, 0 on the diagonal, -1 where there is no path.
+        train_pairs: (P, 2) pairs (s, t) that are trained on.
+        test_pairs: (Q, 2) pairs that appear in no text and in no training query.
+        texts: the SFT paths, each ``(s, u1, …, t)``.
+        max_steps: the length limit of a path, in nodes after s.
+    """
+
+    graph: nx.DiGraph[int]
+    adjacency: Bools
+    distance: Ints
+    train_pairs: Ints
+    test_pairs: Ints
+    texts: tuple[tuple[int, ...], ...]
+    max_steps: int
+
+    @property
+    def nodes(self) -> int:
+        return len(self.adjacency)
+
+    @property
+    def eos(self) -> int:
+        """The token that ends a text."""
+        return self.nodes
+
+    @property
+    def reachable(self) -> Bools:
+        """(n, n): R(i, j) = 1 if j = i or i can reach j."""
+        return self.distance >= 0
+
+    @property
+    def labels(self) -> list[str]:
+        return [self.graph.nodes[node]["label"] for node in range(self.nodes)]
+
+    def pairs(self, split: str) -> Ints:
+        return self.train_pairs if split == "train" else self.test_pairs
+
+
+def build_task(config: ExperimentConfig) -> Task:
+    """The task of an experiment, the same for the same graph and split settings.
+
+    Raises:
+        TaskError: there is no pair to train on or none to test on.
+        GraphError: the graph's settings fit no graph.
+    """
+    graph = build_graph(config.graph)
+    adjacency = nx.to_numpy_array(graph, nodelist=range(len(graph)), weight=None) > 0
+    distance = shortest_distances(adjacency)
+    rng = np.random.default_rng(config.split.seed)
+    train_pairs, test_pairs = split_pairs(distance, config.split.train_share, rng)
+    texts = tuple(
+        random_walk(adjacency, distance >= 0, int(source), int(target), rng)
+        for source, target in train_pairs
+        for _ in range(config.split.paths_per_pair)
+    )
+    return Task(graph, adjacency, distance, train_pairs, test_pairs, texts, length_limit(graph, texts))
+
+
+def shortest_distances(adjacency: Bools) -> Ints:
+    """(n, n) lengths of shortest paths, -1 where there is none; breadth first from all nodes at once."""
+    steps = adjacency.astype(np.float32)
+    distance = np.where(np.eye(len(adjacency), dtype=bool), 0, -1).astype(np.int64)
+    frontier = np.eye(len(adjacency), dtype=np.float32)
+    length = 0
+    while frontier.any():
+        length += 1
+        frontier = ((frontier @ steps > 0) & (distance < 0)).astype(np.float32)
+        distance[frontier > 0] = length
+    return distance
+
+
+def split_pairs(distance: Ints, train_share: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """All pairs (s, t) with a path and s ≠ t, shuffled and cut into a train and a test part, (P, 2) each.
+
+    Raises:
+        TaskError: one of the parts would be empty.
+    """
+    pairs = rng.permutation(np.argwhere(distance > 0))
+    train = round(train_share * len(pairs))
+    if len(pairs) < 2:
+        raise TaskError(
+            f"the graph has {len(pairs)} reachable pairs of nodes; a task needs at least 2, so add edges"
+        )
+    if train == 0 or train == len(pairs):
+        part = "training" if train == 0 else "test"
+        raise TaskError(
+            f"a training share of {train_share:g} leaves no {part} pairs among {len(pairs)}; "
+            f"choose a share between {1 / len(pairs):.2g} and {1 - 1 / len(pairs):.2g}"
+        )
+    return np.ascontiguousarray(pairs[:train]), np.ascontiguousarray(pairs[train:])
+
+
+def random_walk(
+    adjacency: Bools, reachable: Bools, source: int, target: int, rng: np.random.Generator
+) -> tuple[int, ...]:
+    """A path from source to target: each step uniform among the neighbours that can still reach the target
+    and were not visited yet. On a graph with cycles a walk can shut itself in; then it starts afresh.
+
+    Raises:
+        TaskError: no walk arrived in `WALK_TRIES` tries.
+    """
+    useful = adjacency & reachable[:, target]
+    for _ in range(WALK_TRIES):
+        path = [source]
+        while path[-1] != target:
+            choices = np.flatnonzero(useful[path[-1]])
+            if len(path) > 1:
+                choices = np.setdiff1d(choices, path, assume_unique=True)
+            if not len(choices):
+                break
+            path.append(int(choices[rng.integers(len(choices))]))
+        else:
+            return tuple(path)
+    raise TaskError(f"no random walk from {source} to {target} arrived in {WALK_TRIES} tries")
+
+
+def length_limit(graph: nx.DiGraph[int], texts: tuple[tuple[int, ...], ...]) -> int:
+    """How many nodes a path may have after s: enough for every path of an acyclic graph; on a graph with
+    cycles, where paths have no longest, as many as the longest text."""
+    if nx.is_directed_acyclic_graph(graph):
+        return int(nx.dag_longest_path_length(graph, weight=None))
+    return max(len(text) - 1 for text in texts)
+
+
+def text_arrays(task: Task) -> tuple[Ints, Ints, Ints]:
+    """The SFT texts as arrays.
+
+    Returns:
+        pairs (N, 2); paths (N, L) with EOS after t and as filler; lengths (N,), the EOS after t included.
+    """
+    lengths = np.array([len(text) for text in task.texts], dtype=np.int64)
+    paths = np.full((len(lengths), lengths.max()), task.eos, dtype=np.int64)
+    for row, text in zip(paths, task.texts, strict=True):
+        row[: len(text) - 1] = text[1:]
+    pairs = np.array([(text[0], text[-1]) for text in task.texts], dtype=np.int64)
+    return pairs, paths, lengths
+
+
+def edges_taken(task: Task, pairs: Ints, paths: Ints) -> Bools:
+    """(B, L): whether each step of each path is an edge; a step to or from EOS is none."""
+    with_eos = np.zeros((task.nodes + 1, task.nodes + 1), dtype=bool)
+    with_eos[:-1, :-1] = task.adjacency
+    previous = np.concatenate([pairs[:, :1], paths[:, :-1]], axis=1)
+    return np.asarray(with_eos[previous, paths])
+
+
+def judge(task: Task, pairs: Ints, paths: Ints, lengths: Ints) -> npt.NDArray[np.int8]:
+    """How each path ended, as an index into `OUTCOMES`.
+
+    Args:
+        pairs: (B, 2) queries (s, t).
+        paths: (B, L) tokens after the prompt.
+        lengths: (B,) tokens that belong to the path; the last of them is t, EOS, or hit the length limit.
+    """
+    inside = np.arange(paths.shape[1]) < lengths[:, None]
+    last = np.take_along_axis(paths, lengths[:, None] - 1, axis=1)[:, 0]
+    broken = (inside & ~edges_taken(task, pairs, paths) & (paths != task.eos)).any(axis=1)
+    ended = np.where(last == pairs[:, 1], 0, np.where(last == task.eos, 2, 3))
+    return np.where(broken, 1, ended).astype(np.int8)
