@@ -20,11 +20,6 @@ def policy_temperature(arm: SftConfig | PolicyGradientConfig | QLearningConfig) 
     return arm.policy_temperature if isinstance(arm, QLearningConfig) else 1.0
 
 
-def choose_pairs(pairs: Ints, limit: int) -> Ints:
-    """At most `limit` of the pairs, always the same ones. The pairs are in random order already."""
-    return pairs[:limit]
-
-
 @torch.no_grad()
 def evaluate(
     model: PlanningModel,

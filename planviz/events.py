@@ -6,7 +6,7 @@ consume the same stream.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Split = Literal["train", "test"]
@@ -51,7 +51,8 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class QueryPaths:
-    """The paths sampled for one query, most frequent first; a path is the nodes after s, up to its end."""
+    """The paths sampled for one query, most frequent first; a path is the tokens after s, up to its
+    end (EOS is n, the number of nodes)."""
 
     source: int
     target: int
@@ -94,7 +95,6 @@ class Finished:
 
     step: int
     stopped: bool = False
-    totals: dict[str, float] = field(default_factory=dict)
 
 
 Event = Started | StepMetrics | Evaluation | SampledPaths | Checkpoint | Paused | Finished

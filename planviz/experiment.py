@@ -6,6 +6,7 @@ tests. One experiment is one task, one SFT base for each seed, and arms that bra
 
 from __future__ import annotations
 
+import copy
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -33,8 +34,8 @@ from planviz.methods.base import Method
 from planviz.methods.policy_gradient import PolicyGradient
 from planviz.methods.q_learning import QLearning
 from planviz.methods.sft import Sft
-from planviz.models import PlanningModel, build_model
-from planviz.task import Task, build_task
+from planviz.models import build_model
+from planviz.task import build_task
 from planviz.theory import count_correct_paths
 
 Control = Callable[[bool], Command | None]
@@ -146,11 +147,9 @@ class Run:
         self.task = build_task(config)
         self.correct_paths = count_correct_paths(self.task.adjacency, self.task.max_steps)
         self.model = build_model(config.model, self.task.nodes, self.task.max_steps, self._generator("model"))
-        self.base = build_model(config.model, self.task.nodes, self.task.max_steps, self._generator("model"))
         if base is not None:
             self.model.load_state_dict(load(base))
-            self.base.load_state_dict(load(base))
-        self.base.requires_grad_(False)
+        self.base = self.model if arm == BASE else copy.deepcopy(self.model).requires_grad_(False)
         self.method = self._build_method()
         self.evaluation_steps = evaluation_steps(self.config.steps, config.evaluation.evaluations)
         self.step = self.samples = self.tokens = 0
@@ -253,6 +252,3 @@ def evaluation_steps(steps: int, evaluations: int) -> frozenset[int]:
 def save_tensors(tensors: dict[str, Tensor]) -> bytes:
     """Tensors as a safetensors file."""
     return save({name: tensor.contiguous() for name, tensor in tensors.items()})
-
-
-__all__ = ["Control", "PlanningModel", "Run", "Task", "evaluation_steps", "train", "train_run"]

@@ -6,6 +6,7 @@ prompt is ``s t s``, and a *path* is what follows it. Token ids 0 … n-1 are th
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 import networkx as nx
@@ -20,9 +21,6 @@ Ints = npt.NDArray[np.int64]
 
 OUTCOMES = ("correct", "invalid_edge", "stopped_early", "never_arrived")
 """How a path can end, in the order in which failures are named."""
-
-WALK_TRIES = 200
-"""How often a random walk that ran into a dead end of its own making is started afresh."""
 
 
 class TaskError(ValueError):
@@ -85,9 +83,14 @@ def build_task(config: ExperimentConfig) -> Task:
     distance = shortest_distances(adjacency)
     rng = np.random.default_rng(config.split.seed)
     train_pairs, test_pairs = split_pairs(distance, config.split.train_share, rng)
+    useful = {
+        target: [np.flatnonzero(row).tolist() for row in adjacency & (distance[:, target] >= 0)]
+        for target in set(train_pairs[:, 1].tolist())
+    }
+    walks = random.Random(config.split.seed)
     texts = tuple(
-        random_walk(adjacency, distance >= 0, int(source), int(target), rng)
-        for source, target in train_pairs
+        random_walk(useful[target], source, target, walks)
+        for source, target in train_pairs.tolist()
         for _ in range(config.split.paths_per_pair)
     )
     return Task(graph, adjacency, distance, train_pairs, test_pairs, texts, length_limit(graph, texts))
@@ -127,28 +130,25 @@ def split_pairs(distance: Ints, train_share: float, rng: np.random.Generator) ->
     return np.ascontiguousarray(pairs[:train]), np.ascontiguousarray(pairs[train:])
 
 
-def random_walk(
-    adjacency: Bools, reachable: Bools, source: int, target: int, rng: np.random.Generator
-) -> tuple[int, ...]:
-    """A path from source to target: each step uniform among the neighbours that can still reach the target
-    and were not visited yet. On a graph with cycles a walk can shut itself in; then it starts afresh.
+def random_walk(useful: list[list[int]], source: int, target: int, rng: random.Random) -> tuple[int, ...]:
+    """A path from source to target that visits no node twice: a random walk, each step uniform among the
+    neighbours that can still reach the target (`useful`), with its loops erased.
 
-    Raises:
-        TaskError: no walk arrived in `WALK_TRIES` tries.
+    Without its loops, a walk goes on from every node as it did when it left that node for the last time.
+    On an acyclic graph there are no loops. On others, a walk that merely avoided the nodes it has visited
+    would often shut itself in; a loop-erased one always arrives.
     """
-    useful = adjacency & reachable[:, target]
-    for _ in range(WALK_TRIES):
-        path = [source]
-        while path[-1] != target:
-            choices = np.flatnonzero(useful[path[-1]])
-            if len(path) > 1:
-                choices = np.setdiff1d(choices, path, assume_unique=True)
-            if not len(choices):
-                break
-            path.append(int(choices[rng.integers(len(choices))]))
-        else:
-            return tuple(path)
-    raise TaskError(f"no random walk from {source} to {target} arrived in {WALK_TRIES} tries")
+    last_exit = {}
+    node = source
+    while node != target:
+        choices = useful[node]
+        step = choices[int(rng.random() * len(choices))]
+        last_exit[node] = step
+        node = step
+    path = [source]
+    while path[-1] != target:
+        path.append(last_exit[path[-1]])
+    return tuple(path)
 
 
 def length_limit(graph: nx.DiGraph[int], texts: tuple[tuple[int, ...], ...]) -> int:

@@ -47,15 +47,24 @@ def build_graph(config: GraphConfig) -> nx.DiGraph[int]:
             return _random(config, ~np.eye(config.nodes, dtype=bool))
 
 
-def clean_labels(labels: Iterable[str]) -> tuple[str, ...]:
-    """Labels that are safe to show: printable, at most MAX_LABEL characters, and all different.
+def clean_label(text: str) -> str:
+    """Text that is safe to show: printable, on one line and at most MAX_LABEL characters; it may be empty.
 
-    Control, bidirectional and other invisible characters go, runs of white space become one blank. An empty
-    label becomes the node's number; a label that was there before gets " (2)", " (3)" …
+    Control, bidirectional and other invisible characters go, runs of white space become one blank.
+    """
+    # Category C holds control, format (bidirectional marks, zero width), surrogate and unassigned characters.
+    kept = (c for c in text[: 10 * MAX_LABEL] if c.isspace() or not unicodedata.category(c).startswith("C"))
+    return _shorten(" ".join("".join(kept).split()), MAX_LABEL)
+
+
+def clean_labels(labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels cleaned by `clean_label` and all different; cleaning them again changes nothing.
+
+    An empty label becomes the node's number; a label that was there before gets " (2)", " (3)" …
     """
     seen: dict[str, None] = {}
     for number, raw in enumerate(labels):
-        label = _shorten(_visible(raw) or str(number), MAX_LABEL)
+        label = clean_label(raw) or str(number)
         unique, copies = label, 1
         while unique in seen:
             copies += 1
@@ -63,12 +72,6 @@ def clean_labels(labels: Iterable[str]) -> tuple[str, ...]:
             unique = _shorten(label, MAX_LABEL - len(suffix)) + suffix
         seen[unique] = None
     return tuple(seen)
-
-
-def _visible(text: str) -> str:
-    # Category C holds control, format (bidirectional marks, zero width), surrogate and unassigned characters.
-    kept = (c for c in text[: 10 * MAX_LABEL] if c.isspace() or not unicodedata.category(c).startswith("C"))
-    return " ".join("".join(kept).split())
 
 
 def _shorten(text: str, limit: int) -> str:
@@ -80,7 +83,7 @@ def _random(config: GraphConfig, allowed: NDArray[np.bool_]) -> nx.DiGraph[int]:
     drawn = np.random.default_rng(config.seed).random(allowed.shape) < config.density
     graph: nx.DiGraph[int] = nx.DiGraph(kind=config.kind)
     graph.add_nodes_from((node, {"label": str(node)}) for node in range(len(allowed)))
-    graph.add_edges_from(map(tuple, np.argwhere(allowed & drawn).tolist()))
+    graph.add_edges_from((i, j) for i, j in np.argwhere(allowed & drawn).tolist())
     return graph
 
 

@@ -1,0 +1,29 @@
+"""The frame of the app: page config, navigation, and what every page shares."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from planviz.folders import app_folder
+from planviz.ui import lab, state
+
+ASSETS = app_folder() / "assets"
+
+st.set_page_config(page_title="planviz", page_icon=str(ASSETS / "icon.svg"), layout="wide")
+st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
+
+state.start_session()
+page = st.navigation(
+    [
+        st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
+        st.Page("pages/build.py", title="Build", icon=":material/account_tree:"),
+        st.Page("pages/train.py", title="Train", icon=":material/play_circle:"),
+        st.Page("pages/compare.py", title="Compare", icon=":material/monitoring:"),
+        st.Page("pages/paths.py", title="Paths", icon=":material/route:"),
+    ],
+    position="top",
+)
+lab.manager().warm_up()
+state.show_notices()
+page.run()
+state.write_link()

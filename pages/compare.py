@@ -1,0 +1,18 @@
+"""Arms side by side: accuracy, diversity, pass@k and failures, with the data to download."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from planviz.ui import lab
+from planviz.ui.compare_panels import charts, choices, downloads, table
+from planviz.ui.experiment_picker import experiment_picker
+from planviz.ui.live import refreshing
+
+st.title("Compare")
+experiment_picker()
+selection = choices(lab.current_experiment())
+refreshing(lambda: charts(selection), "compare:charts")
+st.subheader("Final and best values")
+refreshing(lambda: table(selection), "compare:table")
+downloads(selection)

@@ -1,0 +1,28 @@
+"""What the models answer to one query: their paths, their next nodes, and how both change over training."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from planviz.ui import lab
+from planviz.ui.experiment_picker import experiment_picker
+from planviz.ui.live import refreshing
+from planviz.ui.paths_models import model_picker
+from planviz.ui.paths_panels import sampled_answers
+from planviz.ui.paths_query import query_picker
+
+st.title("Paths")
+st.write(
+    "Ask several models for the way from one node to another, see every path they take, and move through "
+    "their training to watch diversity grow or collapse."
+)
+experiment_picker()
+experiment = lab.current_experiment()
+try:
+    view = lab.task_view(experiment.config)
+except ValueError as error:
+    st.error(f"The graph of this experiment cannot be shown: {error}.")
+else:
+    query = query_picker(experiment, view)
+    choice = model_picker(experiment)
+    refreshing(lambda: sampled_answers(experiment, view, query, choice), "paths:answers")

@@ -1,0 +1,5 @@
+"""`python -m planviz` is the command line."""
+
+from planviz.cli import main
+
+main()

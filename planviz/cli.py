@@ -1,0 +1,318 @@
+"""The command line: the app, training without a browser, graphs, and stored runs.
+
+Errors are one line on stderr and a non-zero exit; `--debug` shows the traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from planviz import __version__
+from planviz.config import ExperimentConfig, GraphConfig, SettingError, preset, read_toml, with_settings
+from planviz.folders import app_folder
+
+app = typer.Typer(
+    help="A lab for the training dynamics of planning in language models.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+graph_commands = typer.Typer(help="Make and check graphs.", no_args_is_help=True)
+runs_commands = typer.Typer(help="List, show, export and delete what was trained.", no_args_is_help=True)
+app.add_typer(graph_commands, name="graph")
+app.add_typer(runs_commands, name="runs")
+
+output = Console(width=None if sys.stdout.isatty() else 110)
+messages = Console(stderr=True)
+
+
+def main() -> None:
+    """Run the command line; an error becomes one line on stderr and exit code 1."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments, prog_name="planviz")
+    except (ValueError, KeyError, OSError, RuntimeError) as error:
+        if debug:
+            raise
+        text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        messages.print(f"[bold red]planviz:[/] {_escaped(text)}", soft_wrap=True, highlight=False)
+        sys.exit(1)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[").replace("\n", " ")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        output.print(f"planviz {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def default(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Without a command, open the app."""
+    if context.invoked_subcommand is None:
+        open_app()
+
+
+@app.command("app")
+def open_app(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 8501,
+    public: Annotated[
+        bool, typer.Option("--public", help="Listen on all addresses: anyone who can reach this machine can train.")
+    ] = False,
+) -> None:
+    """Open planviz in the browser, on localhost."""
+    folder = app_folder()
+    address = "0.0.0.0" if public else "localhost"
+    os.chdir(folder)  # Streamlit reads .streamlit/config.toml from here
+    arguments = ["run", "app.py", f"--server.port={port}", f"--server.address={address}"]
+    os.execv(sys.executable, [sys.executable, "-m", "streamlit", *arguments])
+
+
+@app.command()
+def run(
+    config: Annotated[Path | None, typer.Argument(help="A TOML file of settings.", show_default=False)] = None,
+    preset_name: Annotated[str | None, typer.Option("--preset", help="quick, paper or blocksworld.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting, as KEY=VALUE; may be repeated.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of every arm, such as 0,1,2.")] = None,
+    arms: Annotated[str | None, typer.Option(help="Only these arms, such as pg,q-process.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write config, metrics, paths and checkpoints there.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; as many as cores by default.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Train an experiment without a browser and print its results."""
+    experiment = _experiment(config, preset_name, settings or [], seeds, arms)
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SettingError(f"{out}: exists and is not an empty folder; name another one")
+    from planviz.runs.bundle import export_experiment
+    from planviz.runs.manager import RunManager
+    from planviz.runs.store import Store, default_home
+    from planviz.summary import summarize
+
+    store = Store(default_home())
+    manager = RunManager(store, workers)
+    try:
+        experiment_id = manager.start(experiment, preset_name)
+        _wait(store, experiment_id, quiet=as_json or not messages.is_terminal)
+    finally:
+        manager.shutdown()
+    table = summarize(store.evaluations(experiment_id))
+    failed = [r for r in store.runs(experiment_id) if r.state != "finished"]
+    if out is not None:
+        export_experiment(store, experiment_id, out)
+    if as_json:
+        print(json.dumps({"experiment": experiment_id, "runs": json.loads(table.to_json(orient="records"))}))
+    else:
+        _print_summary(experiment, table)
+        output.print(f"Experiment {experiment_id}" + (f", written to {out}" if out else ""), highlight=False)
+    if failed:
+        raise RuntimeError("; ".join(f"{r.arm} (seed {r.seed}) {r.state}: {r.message}" for r in failed))
+
+
+def _experiment(
+    config: Path | None, preset_name: str | None, settings: list[str], seeds: str | None, arms: str | None
+) -> ExperimentConfig:
+    if (config is None) == (preset_name is None):
+        raise SettingError("name either a TOML file or a --preset")
+    experiment = read_toml(config) if config is not None else preset(preset_name or "")
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator:
+            raise SettingError(f"--set {setting}: write it as KEY=VALUE")
+        changes[key.strip()] = value.strip()
+    if seeds is not None:
+        changes["seeds"] = seeds
+    experiment = with_settings(experiment, changes)
+    if arms is not None:
+        names = [name.strip() for name in arms.split(",")]
+        experiment = experiment.model_copy(update={"arms": {name: experiment.arm(name) for name in names}})
+    return experiment
+
+
+def _wait(store: Any, experiment_id: str, *, quiet: bool) -> None:
+    """Wait until all runs have ended, with a progress bar a run."""
+    import time
+
+    from planviz.runs.records import ACTIVE
+
+    columns = (
+        TextColumn("{task.description:<32}"),
+        BarColumn(),
+        TextColumn("{task.completed:>6.0f} / {task.total:.0f} steps"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=messages, disable=quiet) as progress:
+        total = progress.add_task("all runs", total=None)
+        bars: dict[str, Any] = {}
+        while True:
+            runs = store.runs(experiment_id)
+            progress.update(total, total=sum(r.total_steps for r in runs), completed=sum(r.step for r in runs))
+            for record in runs:
+                if record.state == "running" and record.id not in bars:
+                    name = f"{record.arm} (seed {record.seed})"
+                    bars[record.id] = progress.add_task(name, total=record.total_steps)
+                if record.id in bars:
+                    done = record.state not in ACTIVE
+                    progress.update(bars[record.id], completed=record.step, visible=not done)
+            if not any(record.state in ACTIVE for record in runs):
+                return
+            time.sleep(0.2)
+
+
+def _print_summary(experiment: ExperimentConfig, table: Any) -> None:
+    """Final values: a row a run, and the mean of every arm that has several seeds."""
+    from planviz.summary import KEPT, SUMMARY, over_seeds
+
+    shown = Table(title=f"{experiment.name}: final values (distinct correct paths a train pair)")
+    for name in ("arm", "seed", *SUMMARY, KEPT, "seconds"):
+        shown.add_column(name, justify="left" if name == "arm" else "right")
+
+    def add(row: Any, seed: str, style: str | None = None) -> None:
+        cells = [f"{row[name]:.2f}" for name in SUMMARY]
+        kept = f"{row[KEPT]:.0%}"
+        shown.add_row(row["arm"], seed, *cells, kept, f"{row['seconds']:.1f}", style=style)
+
+    means = over_seeds(table) if len(table) else table
+    for _, mean in means.iterrows():
+        for _, row in table[table["arm"] == mean["arm"]].iterrows():
+            add(row, str(row["seed"]))
+        if len(experiment.seeds) > 1:
+            add(mean, "mean", "bold")
+        shown.add_section()
+    output.print(shown)
+
+
+@graph_commands.command("make")
+def graph_make(
+    kind: Annotated[str, typer.Argument(help="acyclic, directed, staged, grid or blocksworld.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The GraphML file to write.")],
+    nodes: Annotated[int | None, typer.Option(help="Number of nodes.")] = None,
+    density: Annotated[float | None, typer.Option(help="Probability of each possible edge.")] = None,
+    stages: Annotated[int | None, typer.Option(help="Number of stages.")] = None,
+    rows: Annotated[int | None, typer.Option(help="Rows of a grid.")] = None,
+    columns: Annotated[int | None, typer.Option(help="Columns of a grid.")] = None,
+    blocks: Annotated[int | None, typer.Option(help="Number of blocks, 3 or 4.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed draws another graph.")] = 0,
+) -> None:
+    """Make a graph and write it as GraphML."""
+    from planviz.graphs.files import write_graphml
+    from planviz.graphs.generate import build_graph
+
+    given = {
+        "kind": kind, "nodes": nodes, "density": density, "stages": stages, "rows": rows,
+        "columns": columns, "blocks": blocks, "seed": seed,
+    }  # fmt: skip
+    changes = {f"graph.{key}": value for key, value in given.items() if value is not None}
+    graph = build_graph(with_settings(ExperimentConfig(), changes).graph)
+    out.write_bytes(write_graphml(graph))
+    _print_facts(graph)
+
+
+@graph_commands.command("check")
+def graph_check(file: Annotated[Path, typer.Argument(help="A GraphML file.")]) -> None:
+    """Read a GraphML file and print its facts."""
+    from planviz.graphs.files import read_graphml
+    from planviz.graphs.generate import build_graph
+
+    graph_config: GraphConfig = read_graphml(file.read_bytes())
+    _print_facts(build_graph(graph_config))
+
+
+def _print_facts(graph: Any) -> None:
+    from planviz.graphs.facts import graph_facts
+
+    facts = graph_facts(graph)
+    output.print(
+        f"{facts.nodes} nodes, {facts.edges} edges, {'acyclic' if facts.acyclic else 'with cycles'}, "
+        f"{facts.reachable_pairs} reachable pairs",
+        highlight=False,
+    )
+
+
+@runs_commands.command("list")
+def runs_list() -> None:
+    """List all experiments, newest first."""
+    store = _store()
+    table = Table()
+    for name in ("id", "name", "preset", "created", "runs"):
+        table.add_column(name, no_wrap=name == "id")
+    for record in store.experiments():
+        import datetime
+
+        created = datetime.datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M")
+        states = ", ".join(f"{count} {state}" for state, count in sorted(record.states.items()))
+        table.add_row(record.id, _escaped(record.name), record.preset or "", created, states)
+    output.print(table)
+
+
+@runs_commands.command("show")
+def runs_show(experiment_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Show the results of an experiment."""
+    from planviz.summary import summarize
+
+    store = _store()
+    record = store.experiment(experiment_id)
+    _print_summary(record.config, summarize(store.evaluations(experiment_id)))
+    for each in store.runs(experiment_id):
+        if each.state != "finished":
+            line = f"{each.arm} (seed {each.seed}): {each.state} at step {each.step}. {each.message}"
+            output.print(_escaped(line), highlight=False)
+
+
+@runs_commands.command("export")
+def runs_export(
+    experiment_id: Annotated[str, typer.Argument(metavar="ID")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write.")],
+    compact: Annotated[
+        bool, typer.Option(help="Fewer weights, in half precision, and only the last sampled paths.")
+    ] = False,
+) -> None:
+    """Write an experiment's config, metrics, paths and checkpoints to a folder."""
+    from planviz.runs.bundle import export_experiment
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SettingError(f"{out}: exists and is not an empty folder; name another one")
+    export_experiment(_store(), experiment_id, out, compact=compact)
+
+
+@runs_commands.command("delete")
+def runs_delete(
+    experiment_id: Annotated[str, typer.Argument(metavar="ID")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete an experiment with all it stored."""
+    store = _store()
+    record = store.experiment(experiment_id)
+    if yes or typer.confirm(f"Delete experiment {record.name} with {sum(record.states.values())} runs?"):
+        store.delete_experiment(experiment_id)
+
+
+def _store() -> Any:
+    from planviz.runs.store import Store, default_home
+
+    return Store(default_home())
+
+
+if __name__ == "__main__":
+    main()

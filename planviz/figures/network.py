@@ -1,0 +1,159 @@
+"""The draggable network view: pyvis' vis-network in a page of its own that works offline.
+
+pyvis' own page is not used: it asks a CDN for Bootstrap and leaves labels unescaped. This one allows
+its two inline scripts by their hashes and forbids everything else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import importlib.util
+import json
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from planviz.figures import style
+
+SPACING = np.array([150.0, 95.0])
+"""Room for a node; the view then zooms to fit all of them."""
+MANY_EDGES = 400
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; script-src {scripts}; style-src {styles}">
+<title>{alt}</title>
+<style>{css}</style>
+</head>
+<body>
+<div id="network" role="img" aria-label="{alt}" data-network="{data}"></div>
+<script>{library}</script>
+<script>{start}</script>
+</body>
+</html>
+"""
+CSS = """
+html, body, #network {{ margin: 0; height: 100%; background: {background}; color: {text}; overflow: hidden }}
+div.vis-tooltip {{ position: absolute; visibility: hidden; pointer-events: none; z-index: 5; padding: 4px 8px;
+ border-radius: 4px; border: 1px solid {border}; background: {background}; color: {text};
+ font: 13px system-ui, sans-serif; white-space: pre }}
+"""
+START = """
+"use strict";
+const element = document.getElementById("network");
+const { nodes, edges, options } = JSON.parse(element.dataset.network);
+const data = { nodes: new vis.DataSet(nodes), edges: new vis.DataSet(edges) };
+const network = new vis.Network(element, data, options);
+window.addEventListener("resize", () => network.fit());
+"""
+
+
+def network_html(
+    graph: nx.DiGraph[int],
+    positions: NDArray[np.float64],
+    *,
+    dark: bool,
+    source: int | None = None,
+    target: int | None = None,
+    path: Sequence[int] = (),
+) -> str:
+    """A page with the graph, whose nodes can be dragged and which can be zoomed and moved.
+
+    Args:
+        graph: nodes 0 … n-1 with a ``label`` each.
+        positions: (n, 2) in [0, 1], y upwards, as from `planviz.graphs.layout`.
+        dark: whether the page around it is dark.
+        source, target: nodes to mark as the start and the end of a query.
+        path: nodes of a path to highlight, from its first node on.
+    """
+    mode = "dark" if dark else "light"
+    alt = f"Draggable network of {len(graph)} nodes and {graph.number_of_edges()} edges"
+    data = {
+        "nodes": _nodes(graph, positions, style.TEXT[mode], source, target),
+        "edges": _edges(graph, dark, set(pairwise(path))),
+        "options": _options(graph.number_of_edges()),
+    }
+    css = CSS.format(background=style.BACKGROUND[mode], text=style.TEXT[mode], border=style.GREY)
+    return PAGE.format(
+        scripts=f"{_hash(_library())} {_hash(START)}", styles=_hash(css), alt=html.escape(alt), css=css,
+        data=html.escape(json.dumps(data)), library=_library(), start=START,
+    )  # fmt: skip
+
+
+def _nodes(
+    graph: nx.DiGraph[int],
+    positions: NDArray[np.float64],
+    text: str,
+    source: int | None,
+    target: int | None,
+) -> list[dict[str, Any]]:
+    places = (positions - 0.5) * SPACING * (1, -1) * len(graph) ** 0.5  # vis counts y downwards
+    marks = {source: ("square", "from "), target: ("star", "to ")}
+    nodes = []
+    for node, (x, y) in enumerate(places.round(1).tolist()):
+        shape, word = marks.get(node, ("dot", ""))
+        label = word + style.short(graph.nodes[node]["label"])
+        edges = f"edges in: {graph.in_degree(node)}, edges out: {graph.out_degree(node)}"
+        nodes.append(
+            {
+                "id": node,
+                "label": label,
+                "title": f"{label}\n{edges}",
+                "x": x,
+                "y": y,
+                "shape": shape,
+                "size": 16 if word else 9,
+                "color": style.PURPLE if word else style.TEAL,
+                "font": {"color": text, "size": 22 if word else 16},
+            }
+        )
+    return nodes
+
+
+def _edges(graph: nx.DiGraph[int], dark: bool, highlighted: set[tuple[int, int]]) -> list[dict[str, Any]]:
+    faint = "#3a4750" if dark else "#c3ccd1"
+    return [
+        {"from": u, "to": v, "color": style.BLUE, "width": 4} if (u, v) in highlighted
+        else {"from": u, "to": v, "color": faint, "width": 1}
+        for u, v in graph.edges
+    ]  # fmt: skip
+
+
+def _options(edges: int) -> dict[str, Any]:
+    """No physics: nodes start where the layout put them and stay where they are dropped."""
+    many = edges > MANY_EDGES
+    return {
+        "physics": False,
+        "layout": {"improvedLayout": False},
+        "edges": {
+            "arrows": {"to": {"enabled": True, "scaleFactor": 0.4 if many else 0.6}},
+            "smooth": False if many else {"type": "curvedCW", "roundness": 0.08},
+            "selectionWidth": 2,
+        },
+        "interaction": {"tooltipDelay": 100, "hideEdgesOnDrag": many, "hideEdgesOnZoom": many},
+    }
+
+
+@cache
+def _library() -> str:
+    """vis-network as pyvis ships it; found without importing pyvis, which would import IPython."""
+    spec = importlib.util.find_spec("pyvis")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("pyvis is not installed; the network view needs the vis-network it ships")
+    return (Path(spec.origin).parent / "lib" / "vis-9.1.2" / "vis-network.min.js").read_text("utf-8")
+
+
+def _hash(code: str) -> str:
+    """How a Content-Security-Policy names an inline script or style."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"

@@ -1,0 +1,44 @@
+"""What there is to know about a graph before anything is trained on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+
+
+@dataclass(frozen=True)
+class GraphFacts:
+    """Pairs (s, t) have s != t and count in one direction; components are the strongly connected ones."""
+
+    nodes: int
+    edges: int
+    acyclic: bool
+    reachable_pairs: int
+    dead_ends: int
+    """Nodes without an outgoing edge."""
+    components: int
+    longest_path: int | None
+    """Edges on the longest path of an acyclic graph; with a cycle there is no simple answer: None."""
+    path_lengths: dict[int, int]
+    """For every shortest-path length, in ascending order, the number of reachable pairs that have it."""
+
+
+def graph_facts(graph: nx.DiGraph[int]) -> GraphFacts:
+    """The facts of a graph with nodes 0 … n-1."""
+    # All pairs at once: 400 breadth-first searches over 20,000 edges take several times longer.
+    distance = nx.floyd_warshall_numpy(graph, weight=None)
+    reachable = distance[np.isfinite(distance) & (distance > 0)]
+    lengths, pairs = np.unique(reachable.astype(int), return_counts=True)
+    acyclic = nx.is_directed_acyclic_graph(graph)
+    return GraphFacts(
+        nodes=graph.number_of_nodes(),
+        edges=graph.number_of_edges(),
+        acyclic=acyclic,
+        reachable_pairs=len(reachable),
+        dead_ends=sum(not graph.out_degree(node) for node in graph),
+        components=nx.number_strongly_connected_components(graph),
+        longest_path=nx.dag_longest_path_length(graph, weight="") if acyclic else None,
+        path_lengths=dict(zip(lengths.tolist(), pairs.tolist(), strict=True)),
+    )

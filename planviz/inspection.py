@@ -1,0 +1,78 @@
+"""Looking into stored weights: what a model answers to one query, path by path and node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load
+from torch import Generator
+
+from planviz.config import ExperimentConfig
+from planviz.evaluation import policy_temperature
+from planviz.events import QueryPaths
+from planviz.metrics import group_paths
+from planviz.models import build_model
+from planviz.rollout import sample_paths
+from planviz.task import build_task
+
+
+@dataclass(frozen=True)
+class QueryInspection:
+    """One model's answer to one query.
+
+    Attributes:
+        paths: the sampled paths.
+        prefixes: every beginning of a sampled path, the empty one first.
+        probabilities: (prefixes, n + 1) the policy's next-token probabilities after each, EOS last.
+    """
+
+    paths: QueryPaths
+    prefixes: tuple[tuple[int, ...], ...]
+    probabilities: npt.NDArray[np.float32]
+
+
+@torch.no_grad()
+def inspect_query(
+    config: ExperimentConfig,
+    models: Sequence[tuple[str, bytes]],
+    source: int,
+    target: int,
+    samples: int,
+    seed: int = 0,
+) -> list[QueryInspection]:
+    """What each of some models, given as (arm, weights), answers to the query (source, target).
+
+    Every model draws with the same random numbers, so that differences are the models' own.
+
+    Raises:
+        ValueError: source or target is no node of the graph.
+    """
+    torch.set_num_threads(1)
+    task = build_task(config)
+    for node in (source, target):
+        if not 0 <= node < task.nodes:
+            raise ValueError(f"node {node} is not in the graph; its nodes are 0 to {task.nodes - 1}")
+    pairs = torch.tensor([[source, target]])
+    answers = []
+    for arm, weights in models:
+        model = build_model(config.model, task.nodes, task.max_steps, Generator())
+        model.load_state_dict(load(weights))
+        temperature = policy_temperature(config.arm(arm))
+        generator = Generator().manual_seed(seed)
+        sampled = sample_paths(
+            model, pairs, task.max_steps, generator, samples=samples, temperature=temperature
+        )
+        (paths,) = group_paths(task, *(tensor.numpy() for tensor in sampled), samples)
+        prefixes = sorted(
+            {path[:end] for path in paths.paths for end in range(len(path))}, key=lambda p: (len(p), p)
+        )
+        probabilities = [
+            torch.softmax(model(pairs, torch.tensor([prefix], dtype=torch.long))[0, -1] / temperature, dim=0)
+            for prefix in prefixes
+        ]
+        answers.append(QueryInspection(paths, tuple(prefixes), torch.stack(probabilities).numpy()))
+    return answers

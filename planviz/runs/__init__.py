@@ -1,0 +1,1 @@
+"""Training in the background: the store, the worker processes, and the manager that drives them."""

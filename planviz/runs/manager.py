@@ -1,0 +1,288 @@
+"""The RunManager: which run is worked on when, and every command to a run.
+
+There is one in a server, shared by all its sessions. It works on the runs that it owns; other processes with
+the same store have managers and runs of their own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+from planviz.config import BASE, ExperimentConfig
+from planviz.events import Command
+from planviz.runs import processes
+from planviz.runs.ownership import Lease
+from planviz.runs.records import ACTIVE, RESUMABLE, RunError, RunRecord
+from planviz.runs.store import Store
+from planviz.runs.supervisor import Supervisor, call_in_worker
+from planviz.runs.worker import Job
+
+if TYPE_CHECKING:
+    from planviz.inspection import QueryInspection
+
+log = logging.getLogger(__name__)
+
+
+class RunManager:
+    """Works on experiments in the background, at most `workers` runs at once.
+
+    Experiments take turns. An arm waits until the base of its seed is finished. A paused run keeps its
+    process, but leaves its place to others; when it goes on, one more than `workers` may be at work for a
+    while.
+
+    Args:
+        workers: how many runs at once; by default one for each core.
+        train_run: where the training function is, as `module:function`.
+        inspect_query: where the function behind `inspect` is.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        workers: int | None = None,
+        *,
+        train_run: str = "planviz.experiment:train_run",
+        inspect_query: str = "planviz.inspection:inspect_query",
+    ) -> None:
+        self.store = store
+        self.workers = max(1, workers or processes.cores())
+        self.threads = max(1, processes.cores() // self.workers)
+        self._train_run, self._inspect_query = train_run, inspect_query
+        self._lock = threading.RLock()
+        self._live: dict[str, Supervisor] = {}
+        self._turns: dict[str, int] = {}
+        self._held: set[str] = set()
+        self._closed = False
+        self._inspections = threading.BoundedSemaphore(self.workers)
+        self._lease = Lease(store.home)
+        self.owner = self._lease.name
+        processes.preload(train_run.partition(":")[0])
+        store.interrupt_orphans()
+        atexit.register(self.shutdown)
+
+    def warm_up(self) -> None:
+        """Load torch in the background, so that the first run starts at once. Returns at once."""
+        processes.warm_up()
+
+    def start(self, config: ExperimentConfig, preset: str | None = None) -> str:
+        """Put a new experiment in the queue, and start what there is room for; the experiment's id."""
+        with self._lock:
+            if self._closed:
+                raise RunError("planviz is closing, so nothing new can be started")
+            experiment_id = self.store.create_experiment(config, preset, owner=self.owner)
+            self._schedule()
+        return experiment_id
+
+    def queue(self) -> list[str]:
+        """The ids of the runs that wait here, in the order in which they will have their turn."""
+        with self._lock:
+            return [run.id for run in in_turn(self.store.queued(self.owner), self._turns)]
+
+    # Commands
+
+    def send(self, run_id: str, command: Command) -> None:
+        """Command one run. A queued run can only be stopped; one that has ended takes no notice.
+
+        Raises:
+            KeyError: there is no such run.
+            RunError: another planviz process works on the run.
+        """
+        with self._lock:
+            run = self.store.run(run_id)
+            if command == "resume":
+                self._held.discard(run.experiment_id)
+            self._command(run, command)
+            self._schedule()
+
+    def send_all(self, experiment_id: str, command: Command) -> None:
+        """Command all runs of an experiment. "pause" also holds back those that wait, until "resume".
+
+        Raises:
+            RunError: another planviz process works on one of them.
+        """
+        with self._lock:
+            if command == "pause":
+                self._held.add(experiment_id)
+            elif command != "step":
+                self._held.discard(experiment_id)
+            for run in self.store.runs(experiment_id):
+                self._command(run, command)
+            self._schedule()
+
+    def is_held(self, experiment_id: str) -> bool:
+        """Whether the waiting runs of this experiment are held back, because all of it was paused."""
+        return experiment_id in self._held
+
+    def _command(self, run: RunRecord, command: Command) -> None:
+        if run.state not in ACTIVE:
+            return
+        if run.owner != self.owner:
+            raise RunError(f"the run {run.arm} with seed {run.seed} belongs to another planviz process")
+        if run.id in self._live:
+            self._live[run.id].send(command)
+        elif command == "stop":
+            self.store.set_state(run.id, "stopped", "Stopped before it began.")
+
+    def resume(self, run_id: str) -> None:
+        """Queue a run that was interrupted or stopped, or failed, to go on from its last checkpoint.
+
+        The base of an arm is queued with it, if that was not finished either.
+
+        Raises:
+            KeyError: there is no such run.
+            RunError: the run is in no state to be resumed.
+        """
+        with self._lock:
+            run = self.store.run(run_id)
+            if not self.store.requeue(run_id, self.owner):
+                allowed = " or ".join(sorted(RESUMABLE))
+                raise RunError(f"a run can be resumed if it is {allowed}; this one is {run.state}")
+            base = self._base_of(run)
+            if base is not None:
+                self.store.requeue(base.id, self.owner)
+            self._held.discard(run.experiment_id)
+            self._schedule()
+
+    def resume_all(self, experiment_id: str) -> None:
+        """Queue every run of an experiment that ended early, to go on from its last checkpoint."""
+        with self._lock:
+            self._held.discard(experiment_id)
+            for run in self.store.runs(experiment_id):
+                self.store.requeue(run.id, self.owner)
+            self._schedule()
+
+    def delete(self, experiment_id: str) -> None:
+        """End all runs of an experiment, and remove it from the store.
+
+        Raises:
+            RunError: another living planviz process works on it.
+        """
+        self.store.interrupt_orphans()
+        with self._lock:
+            runs = [run for run in self.store.runs(experiment_id) if run.state in ACTIVE]
+            for run in runs:
+                self._command(run, "stop")
+            live = [self._live[run.id] for run in runs if run.id in self._live]
+        _end(live)
+        self.store.delete_experiment(experiment_id)
+
+    def shutdown(self) -> None:
+        """End all workers, within seconds; what was in work becomes interrupted, and can be resumed."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            live = list(self._live.values())
+        atexit.unregister(self.shutdown)
+        _end(live)
+        self.store.interrupt(self.owner)
+        self._lease.release()
+
+    # Scheduling
+
+    def _changed(self, supervisor: Supervisor) -> None:
+        with self._lock:
+            if supervisor.ended and self._live.get(supervisor.run_record.id) is supervisor:
+                del self._live[supervisor.run_record.id]
+            try:
+                self._schedule()
+            except Exception:
+                log.exception("the queue could not be read")
+
+    def _schedule(self) -> None:
+        """Start what may start, and give up arms whose base will not be finished."""
+        if self._closed:
+            return
+        for run in in_turn(self.store.queued(self.owner), self._turns):
+            base = self._base_of(run)
+            if base is not None and base.state in RESUMABLE:
+                self.store.set_state(run.id, "stopped", f"Not begun, because its SFT base is {base.state}.")
+            elif (base is None or base.state == "finished") and self._has_place_for(run):
+                self._launch(run, base)
+
+    def _has_place_for(self, run: RunRecord) -> bool:
+        at_work = sum(not live.paused for live in self._live.values())
+        # A run that is resumed at once may still be winding up.
+        return at_work < self.workers and run.id not in self._live and run.experiment_id not in self._held
+
+    def _launch(self, run: RunRecord, base: RunRecord | None) -> None:
+        config = self.store.experiment(run.experiment_id).config
+        try:
+            weights = None if base is None else self.store.weights(base.id, base.step)
+            job = Job(config, run.arm, run.seed, weights, self.store.resume_point(run.id))
+        except (KeyError, OSError) as error:
+            self.store.set_state(run.id, "failed", f"A checkpoint that it needs is missing ({error}).")
+            return
+        self._turns[run.experiment_id] = 1 + max(self._turns.values(), default=0)
+        self.store.set_state(run.id, "running")
+        supervisor = Supervisor(self.store, run, job, self._train_run, self.threads, self._changed)
+        self._live[run.id] = supervisor
+        supervisor.start()
+
+    def _base_of(self, run: RunRecord) -> RunRecord | None:
+        if run.arm == BASE:
+            return None
+        siblings = self.store.runs(run.experiment_id)
+        return next(other for other in siblings if other.arm == BASE and other.seed == run.seed)
+
+    # Inspection
+
+    def inspect(
+        self,
+        config: ExperimentConfig,
+        models: Sequence[tuple[str, bytes]],
+        source: int,
+        target: int,
+        samples: int,
+        seed: int = 0,
+        *,
+        timeout: float = 30.0,
+    ) -> list[QueryInspection]:
+        """What each of some models, given as (arm, weights), does with one query; in a worker process.
+
+        Raises:
+            RuntimeError: it failed, or took longer than `timeout` seconds.
+        """
+        if not self._inspections.acquire(timeout=timeout):
+            raise RuntimeError("Too many queries are being sampled at once; try again in a moment.")
+        try:
+            arguments = (config, models, source, target, samples, seed)
+            result = call_in_worker(self._inspect_query, arguments, self.threads, timeout)
+        finally:
+            self._inspections.release()
+        return cast("list[QueryInspection]", result)
+
+
+def in_turn(queued: Sequence[RunRecord], turns: Mapping[str, int]) -> list[RunRecord]:
+    """Queued runs in a fair order: one of each experiment after the other, the one that waited longest first.
+
+    Args:
+        queued: runs in the order in which their experiments came in.
+        turns: when each experiment last had its turn, as a number that grows.
+    """
+    rounds: dict[str, int] = defaultdict(int)
+    places = []
+    for run in queued:
+        places.append((rounds[run.experiment_id], turns.get(run.experiment_id, 0)))
+        rounds[run.experiment_id] += 1
+    pairs = zip(places, queued, strict=True)
+    return [run for _, run in sorted(pairs, key=lambda pair: pair[0])]
+
+
+def _end(supervisors: list[Supervisor], grace: float = 3.0) -> None:
+    """End workers: ask, then kill those that still live."""
+    for supervisor in supervisors:
+        supervisor.interrupt()
+    deadline = time.monotonic() + grace
+    for supervisor in supervisors:
+        supervisor.join(max(0.0, deadline - time.monotonic()))
+    for supervisor in supervisors:
+        if supervisor.is_alive():
+            supervisor.interrupt(kill=True)
+            supervisor.join(grace)

@@ -1,0 +1,364 @@
+"""The store: every experiment, run, metric, sampled path and checkpoint, below one data folder.
+
+Metrics are rows of an SQLite database in WAL mode, checkpoints are safetensors files. Threads and processes
+may share a store: the app and the command line do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import platformdirs
+
+from planviz.config import BASE, ExperimentConfig, parse
+from planviz.events import (
+    Checkpoint,
+    Evaluation,
+    Event,
+    Finished,
+    Paused,
+    QueryPaths,
+    SampledPaths,
+    Split,
+    Started,
+    StepMetrics,
+)
+from planviz.runs.checkpoints import CheckpointFiles
+from planviz.runs.ownership import is_alive
+from planviz.runs.records import ACTIVE, RESUMABLE, ExperimentRecord, RunRecord, State
+from planviz.runs.schema import Database, StoreError
+
+RUN_COLUMNS = ", ".join(RunRecord.__dataclass_fields__)
+EVALUATION_COLUMNS = ["run", "arm", "method", "seed", "step", "samples", "seconds", "split"]
+STEP_COLUMNS = ["run", "arm", "method", "seed", "step", "samples", "tokens", "seconds"]
+
+_EVERY_SO_MANY = """AND step IN (
+    SELECT step FROM (
+        SELECT step, row_number() OVER (ORDER BY step DESC) - 1 AS place FROM steps WHERE run_id = :run)
+    WHERE place % :stride = 0)"""
+
+
+def default_home() -> Path:
+    """The data folder: $PLANVIZ_HOME, or else the platform's place for the data of a user."""
+    return Path(os.environ.get("PLANVIZ_HOME") or platformdirs.user_data_dir("planviz", appauthor=False))
+
+
+class Store:
+    """All experiments below one data folder.
+
+    Raises:
+        StoreError: the folder cannot be used.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{home}: the data folder cannot be made ({error.strerror})") from error
+        self._database = Database(home / "planviz.sqlite3")
+        self._checkpoints = CheckpointFiles(home / "checkpoints")
+
+    def close(self) -> None:
+        """Close the database; the store can still be used, and opens it again."""
+        self._database.close()
+
+    # Experiments
+
+    def create_experiment(
+        self,
+        config: ExperimentConfig,
+        preset: str | None = None,
+        *,
+        owner: str | None = None,
+        experiment_id: str | None = None,
+    ) -> str:
+        """Insert an experiment and its runs, all queued: the base of every seed, then seed by seed the arms.
+
+        Args:
+            owner: the manager that will work on the runs.
+            experiment_id: an id of one's own instead of a random one.
+
+        Returns:
+            The experiment's id.
+        """
+        experiment_id = experiment_id or "e" + secrets.token_urlsafe(12)
+        runs = [(BASE, seed) for seed in config.seeds]
+        runs += [(arm, seed) for seed in config.seeds for arm in config.arms]
+        with self._database.transaction() as db:
+            db.execute(
+                "INSERT INTO experiments VALUES (?, ?, ?, ?, ?)",
+                (experiment_id, config.name, preset, time.time(), config.model_dump_json()),
+            )
+            for position, (arm, seed) in enumerate(runs):
+                db.execute(
+                    "INSERT INTO runs"
+                    " (id, experiment_id, position, arm, method, seed, state, total_steps, owner)"
+                    " VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
+                    (
+                        "r" + secrets.token_urlsafe(12), experiment_id, position,
+                        arm, config.arm(arm).method, seed, config.arm(arm).steps, owner,
+                    ),
+                )  # fmt: skip
+        return experiment_id
+
+    def experiments(self) -> list[ExperimentRecord]:
+        """All experiments, newest first."""
+        return self._experiments("", ())
+
+    def experiment(self, experiment_id: str) -> ExperimentRecord:
+        """One experiment.
+
+        Raises:
+            KeyError: there is none with this id.
+        """
+        records = self._experiments("WHERE id = ?", (experiment_id,))
+        if not records:
+            raise KeyError(f"there is no experiment {experiment_id[:80]!r}")
+        return records[0]
+
+    def _experiments(self, where: str, values: tuple[str, ...]) -> list[ExperimentRecord]:
+        with self._database.transaction() as db:
+            rows = db.execute(
+                f"SELECT id, name, preset, created, config FROM experiments {where} "
+                "ORDER BY created DESC, rowid DESC",
+                values,
+            ).fetchall()
+            counts = db.execute("SELECT experiment_id, state, count(*) FROM runs GROUP BY 1, 2").fetchall()
+        states: dict[str, dict[State, int]] = defaultdict(dict)
+        for experiment_id, state, count in counts:
+            states[experiment_id][state] = count
+        return [
+            ExperimentRecord(row[0], row[1], row[2], row[3], parse(json.loads(row[4])), states[row[0]])
+            for row in rows
+        ]
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Remove an experiment with all its runs and checkpoints. Nothing happens if there is none."""
+        runs = self.runs(experiment_id)
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM experiments WHERE id = ?", (experiment_id,))
+        for run in runs:
+            self._checkpoints.delete(run.id)
+
+    # Runs
+
+    def runs(self, experiment_id: str) -> list[RunRecord]:
+        """The runs of an experiment: the bases first, then the arms."""
+        return self._runs("WHERE experiment_id = ? ORDER BY position", experiment_id)
+
+    def run(self, run_id: str) -> RunRecord:
+        """One run.
+
+        Raises:
+            KeyError: there is none with this id.
+        """
+        runs = self._runs("WHERE id = ?", run_id)
+        if not runs:
+            raise KeyError(f"there is no run {run_id[:80]!r}")
+        return runs[0]
+
+    def queued(self, owner: str) -> list[RunRecord]:
+        """The runs that wait for this owner, those of the oldest experiment first."""
+        created = "(SELECT created FROM experiments WHERE id = experiment_id)"
+        return self._runs(
+            f"WHERE state = 'queued' AND owner = ? ORDER BY {created}, experiment_id, position", owner
+        )
+
+    def _runs(self, where: str, *values: str) -> list[RunRecord]:
+        with self._database.transaction() as db:
+            return [RunRecord(*row) for row in db.execute(f"SELECT {RUN_COLUMNS} FROM runs {where}", values)]
+
+    def set_state(self, run_id: str, state: State, message: str = "", details: str = "") -> None:
+        """Set the state of a run, and why.
+
+        Raises:
+            KeyError: there is no such run.
+        """
+        with self._database.transaction() as db:
+            finished = None if state in ACTIVE else time.time()
+            _update(db, run_id, state=state, message=message, details=details, finished=finished)
+
+    def requeue(self, run_id: str, owner: str) -> bool:
+        """Queue a run that ended early once more; whether it was in a state to do so."""
+        with self._database.transaction() as db:
+            cursor = db.execute(
+                "UPDATE runs SET state = 'queued', owner = ?, message = '', details = '', finished = NULL "
+                f"WHERE id = ? AND state IN {_sql(RESUMABLE)}",
+                (owner, run_id),
+            )
+            return cursor.rowcount == 1
+
+    def interrupt(self, owner: str) -> None:
+        """Mark what this owner still has in work as interrupted."""
+        with self._database.transaction() as db:
+            db.execute(
+                "UPDATE runs SET state = 'interrupted', finished = ?, message = ? "
+                f"WHERE owner = ? AND state IN {_sql(ACTIVE)}",
+                (time.time(), "planviz was closed before this run was done; it can be resumed.", owner),
+            )
+
+    def interrupt_orphans(self) -> None:
+        """Mark the runs of owners that no longer live as interrupted."""
+        with self._database.transaction() as db:
+            owners = db.execute(
+                f"SELECT DISTINCT owner FROM runs WHERE owner IS NOT NULL AND state IN {_sql(ACTIVE)}"
+            ).fetchall()
+        for (owner,) in owners:
+            if not is_alive(self.home, owner):
+                self.interrupt(owner)
+
+    # What happens in a run
+
+    def record(self, run_id: str, event: Event) -> None:
+        """Write one event of a run."""
+        self.record_all(run_id, [event])
+
+    def record_all(self, run_id: str, events: Iterable[Event]) -> None:
+        """Write events of a run, in their order and in one transaction.
+
+        Raises:
+            KeyError: there is no such run.
+            OSError, sqlite3.Error: they could not be written.
+        """
+        events = list(events)
+        with self._database.transaction() as db:
+            for event in events:
+                _write(db, run_id, event)
+        # After the rows: a run that goes on from a checkpoint never lacks the evaluation that came with it.
+        for event in events:
+            if isinstance(event, Checkpoint):
+                self._checkpoints.save(run_id, event)
+
+    def evaluations(self, experiment_id: str) -> pd.DataFrame:
+        """All evaluations of an experiment: one row a run, step and split, one column a metric."""
+        with self._database.transaction() as db:
+            rows = db.execute(
+                "SELECT runs.id, arm, method, seed, e.step, e.samples, e.seconds, e.split, e.metrics "
+                "FROM runs JOIN evaluations AS e ON e.run_id = runs.id WHERE experiment_id = ? "
+                "ORDER BY position, e.step, e.split DESC",
+                (experiment_id,),
+            ).fetchall()
+        return _frame(rows, EVALUATION_COLUMNS)
+
+    def steps(self, experiment_id: str, max_points: int | None = 1500) -> pd.DataFrame:
+        """The step metrics of an experiment; of long runs only every so many, the last one included.
+
+        Args:
+            max_points: at most so many rows a run, or None for all.
+        """
+        rows: list[tuple[Any, ...]] = []
+        for run in self.runs(experiment_id):
+            with self._database.transaction() as db:
+                (count,) = db.execute("SELECT count(*) FROM steps WHERE run_id = ?", (run.id,)).fetchone()
+                stride = 1 if max_points is None else max(1, math.ceil(count / max_points))
+                found = db.execute(
+                    "SELECT step, samples, tokens, seconds, metrics FROM steps WHERE run_id = :run"
+                    f" {_EVERY_SO_MANY if stride > 1 else ''} ORDER BY step",
+                    {"run": run.id, "stride": stride},
+                )
+                rows += [(run.id, run.arm, run.method, run.seed, *row) for row in found]
+        return _frame(rows, STEP_COLUMNS)
+
+    def latest_paths(self, run_id: str, split: Split) -> SampledPaths | None:
+        """The paths sampled at the latest evaluation of a run, if there was one."""
+        return next(self._paths("AND split = ? ORDER BY step DESC LIMIT 1", run_id, split), None)
+
+    def paths(self, run_id: str, split: Split, step: int) -> SampledPaths | None:
+        """The paths sampled at one evaluation of a run, if there was one at this step."""
+        return next(self._paths("AND split = ? AND step = ?", run_id, split, step), None)
+
+    def all_paths(self, run_id: str) -> Iterator[SampledPaths]:
+        """The paths sampled at every evaluation of a run, in order of steps, train before test."""
+        return self._paths("ORDER BY step, split DESC", run_id)
+
+    def _paths(self, where: str, run_id: str, *values: str | int) -> Iterator[SampledPaths]:
+        with self._database.transaction() as db:
+            rows = db.execute(
+                f"SELECT step, split, queries FROM paths WHERE run_id = ? {where}", (run_id, *values)
+            ).fetchall()
+        for step, split, queries in rows:
+            yield SampledPaths(step, split, tuple(_query(query) for query in json.loads(queries)))
+
+    def weight_steps(self, run_id: str) -> list[int]:
+        """The steps of a run whose weights are kept."""
+        return self._checkpoints.steps(run_id)
+
+    def weights(self, run_id: str, step: int) -> bytes:
+        """The weights of a run at a step, as a safetensors file.
+
+        Raises:
+            KeyError: none are kept.
+        """
+        return self._checkpoints.weights(run_id, step)
+
+    def resume_point(self, run_id: str) -> Checkpoint | None:
+        """The latest checkpoint that a run can go on from."""
+        return self._checkpoints.resume_point(run_id)
+
+
+def _write(db: sqlite3.Connection, run_id: str, event: Event) -> None:
+    match event:
+        case Started(step=step, total_steps=total):
+            _update(db, run_id, state="running", step=step, total_steps=total, finished=None)
+            db.execute("UPDATE runs SET started = coalesce(started, ?) WHERE id = ?", (time.time(), run_id))
+            # Reports come by the clock: those after the checkpoint would mix with the ones now to come.
+            db.execute("DELETE FROM steps WHERE run_id = ? AND step > ?", (run_id, step))
+        case StepMetrics(step=step, samples=samples, seconds=seconds):
+            _update(db, run_id, state="running", step=step, samples=samples, seconds=seconds)
+            _insert(db, "steps", run_id, step, samples, event.tokens, seconds, _json(event.values))
+        case Evaluation(step=step, samples=samples, seconds=seconds):
+            _update(db, run_id, state="running", step=step, samples=samples, seconds=seconds)
+            _insert(db, "evaluations", run_id, step, event.split, samples, seconds, _json(event.values))
+        case SampledPaths(step=step):
+            queries = [[q.source, q.target, q.paths, q.counts, q.outcomes] for q in event.queries]
+            _update(db, run_id, step=step)
+            _insert(db, "paths", run_id, step, event.split, json.dumps(queries, separators=(",", ":")))
+        case Checkpoint(step=step):
+            _update(db, run_id, step=step)
+        case Paused(step=step):
+            _update(db, run_id, state="paused", step=step)
+        case Finished(step=step, stopped=stopped):
+            state = "stopped" if stopped else "finished"
+            _update(db, run_id, state=state, step=step, finished=time.time())
+
+
+def _update(db: sqlite3.Connection, run_id: str, **values: Any) -> None:
+    assignments = ", ".join(f"{column} = ?" for column in values)
+    if db.execute(f"UPDATE runs SET {assignments} WHERE id = ?", (*values.values(), run_id)).rowcount == 0:
+        raise KeyError(f"there is no run {run_id[:80]!r}")
+
+
+def _insert(db: sqlite3.Connection, table: str, *row: Any) -> None:
+    db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+
+
+def _json(values: dict[str, float]) -> str:
+    """Metrics as JSON as Python writes it: NaN and Infinity are kept."""
+    return json.dumps({key: float(value) for key, value in values.items()})
+
+
+def _query(query: list[Any]) -> QueryPaths:
+    source, target, paths, counts, outcomes = query
+    return QueryPaths(source, target, tuple(map(tuple, paths)), tuple(counts), tuple(outcomes))
+
+
+def _frame(rows: list[tuple[Any, ...]], columns: list[str]) -> pd.DataFrame:
+    """A DataFrame of rows whose last element holds metrics as JSON."""
+    metrics = json.loads(f"[{','.join(row[-1] for row in rows)}]")
+    frame = pd.DataFrame([row[:-1] for row in rows], columns=columns)
+    return pd.concat([frame, pd.DataFrame(metrics)], axis=1)
+
+
+def _sql(states: frozenset[State]) -> str:
+    return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"

@@ -1,0 +1,1 @@
+"""What the pages share: the experiment being set up, the one being looked at, settings widgets, live panels."""

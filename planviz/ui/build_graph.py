@@ -1,0 +1,151 @@
+"""Choosing the graph on the Build page: its kind, the settings that matter for it, files and examples."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import streamlit as st
+
+from planviz.config import GraphConfig, GraphKind
+from planviz.folders import app_folder
+from planviz.graphs.files import MAX_ELEMENTS, MAX_FILE_BYTES, GraphFileError, read_graphml
+from planviz.graphs.generate import MAX_EDGES, MAX_LABEL, MAX_NODES
+from planviz.ui.build_text import sentence
+from planviz.ui.settings import setting_input
+from planviz.ui.state import change, draft, set_draft
+
+
+class Kind(NamedTuple):
+    """What the page says about a kind of graph, and the settings that matter for it."""
+
+    title: str
+    use: str
+    settings: tuple[str, ...] = ()
+
+
+KINDS: dict[GraphKind, Kind] = {
+    "acyclic": Kind(
+        "Acyclic Erdős–Rényi",
+        "Random edges that only lead to higher numbers: the paper's graph, on which every claim can be seen "
+        "and all correct paths can be counted exactly.",
+        ("graph.nodes", "graph.density", "graph.seed"),
+    ),
+    "directed": Kind(
+        "Directed Erdős–Rényi",
+        "Random edges in all directions, so there are cycles: good for seeing why Q-learning then wants a "
+        "discount γ below 1.",
+        ("graph.nodes", "graph.density", "graph.seed"),
+    ),
+    "staged": Kind(
+        "Staged",
+        "Edges stay within a stage or lead to the next one: good for long paths, which a model has to put "
+        "together from short ones.",
+        ("graph.nodes", "graph.stages", "graph.density", "graph.seed"),
+    ),
+    "grid": Kind(
+        "Grid",
+        "The streets of a town: good for diversity, because many shortest paths tie.",
+        ("graph.rows", "graph.columns"),
+    ),
+    "blocksworld": Kind(
+        "Blocksworld",
+        "The classic planning puzzle: a node is a way to stack the blocks, an edge moves one block. Good for "
+        "checking that the claims hold beyond random graphs.",
+        ("graph.blocks",),
+    ),
+    "file": Kind(
+        "From a GraphML file",
+        "Your own graph, or one of the examples: good for questions of your own.",
+    ),
+}
+EXAMPLES = {"courses": "Courses", "river-crossing": "River crossing", "towers-of-hanoi": "Towers of Hanoi"}
+KIND, UPLOAD, PROBLEM = "build:kind", "build:upload", "build:problem"
+TAKEN = "build:taken"
+"""The last graph that was taken from a file, for coming back to it from another kind."""
+WAITING = "build:waiting"
+"""The graph that stays until a good file comes; once the draft has another one, nothing is waited for."""
+
+
+def graph_settings() -> None:
+    """Draw the choice of a graph, and what there is to set for its kind."""
+    waiting = st.session_state.get(WAITING) == draft().graph
+    kind: GraphKind = "file" if waiting else draft().graph.kind
+    st.session_state[KIND] = kind
+    st.selectbox(
+        "Kind of graph", list(KINDS), format_func=lambda name: KINDS[name].title, key=KIND, on_change=_choose
+    )
+    st.caption(KINDS[kind].use)
+    if kind == "file":
+        _files()
+        return
+    with st.grid(2, min_column_width=120):
+        for setting in KINDS[kind].settings:
+            setting_input(setting)
+    if "graph.seed" in KINDS[kind].settings:
+        reroll_button("Draw another graph", "graph.seed", "The same settings with the next seed.")
+
+
+def reroll_button(label: str, key: str, help: str) -> None:
+    """A button that takes the next seed."""
+    st.button(
+        label, icon=":material/casino:", key=f"build:reroll:{key}", width="stretch", help=help,
+        on_click=_next_seed, args=(key,),
+    )  # fmt: skip
+
+
+def _next_seed(key: str) -> None:
+    section, name = key.split(".")
+    change({key: getattr(getattr(draft(), section), name) + 1})
+
+
+def _choose() -> None:
+    """A generated kind at once; a file once there is one: the last one, if there was one before."""
+    kind = st.session_state[KIND]
+    st.session_state[PROBLEM] = None
+    if kind != "file":
+        change({"graph.kind": kind, "graph.labels": (), "graph.edges": ()})
+    elif TAKEN in st.session_state:
+        _take(st.session_state[TAKEN])
+    else:
+        st.session_state[WAITING] = draft().graph
+
+
+def _files() -> None:
+    st.file_uploader(
+        "GraphML file", type=["graphml", "xml"], max_upload_size=MAX_FILE_BYTES // 10**6, key=UPLOAD,
+        on_change=_take_upload,
+    )  # fmt: skip
+    if st.session_state.get(PROBLEM):
+        st.error(st.session_state[PROBLEM], icon=":material/error:")
+    st.caption(
+        f"Allowed: one graph of 2 to {MAX_NODES} nodes and 1 to {MAX_EDGES:,} edges, in at most "
+        f"{MAX_FILE_BYTES / 1e6:.0f} MB and {MAX_ELEMENTS:,} XML elements. An undirected edge becomes one "
+        f"edge each way; names are cut to {MAX_LABEL} characters. Links do not carry the file."
+    )
+    st.caption("No file at hand? Take an example:")
+    with st.container(horizontal=True, gap="small"):
+        for name, title in EXAMPLES.items():
+            st.button(title, key=f"build:example:{name}", on_click=_take_example, args=(name,))
+
+
+def _take_upload() -> None:
+    """Runs once an upload, not on every rerun. Removing the file from the uploader keeps the graph."""
+    st.session_state[PROBLEM] = None
+    upload = st.session_state[UPLOAD]
+    if upload is None:
+        return
+    try:
+        _take(read_graphml(upload.getvalue()))
+    except GraphFileError as error:
+        st.session_state[PROBLEM] = f"{sentence(error)} The graph stays as it was."
+
+
+def _take_example(name: str) -> None:
+    st.session_state[PROBLEM] = None
+    _take(read_graphml((app_folder() / "assets" / "graphs" / f"{name}.graphml").read_bytes()))
+
+
+def _take(graph: GraphConfig) -> None:
+    st.session_state[TAKEN] = graph
+    taken = {"kind": "file", "labels": graph.labels, "edges": graph.edges}
+    set_draft(draft().model_copy(update={"graph": draft().graph.model_copy(update=taken)}))

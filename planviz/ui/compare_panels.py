@@ -1,0 +1,128 @@
+"""The panels of the Compare page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from planviz.config import BASE
+from planviz.figures import style
+from planviz.figures.curves import failure_kinds, metric_curve, pass_at_k
+from planviz.runs.bundle import metrics_csv
+from planviz.runs.records import ExperimentRecord
+from planviz.summary import KEPT, SUMMARY, over_seeds, summarize
+from planviz.ui import lab
+from planviz.ui.charts import show
+
+CURVES = {
+    "sampled_accuracy": "Paths drawn from the policy, as when it is used with temperature.",
+    "greedy_accuracy": "The single most likely path of every query.",
+    "distinct_paths": "How many different correct paths the samples of a query hold: diversity.",
+    "path_entropy": "How evenly the correct samples spread over paths; 0 means always the same one.",
+    "kl_to_base": "How far the policy has moved from the model it started from, in nats.",
+    "coverage": "Distinct correct paths, out of as many as the samples could have shown.",
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the user chose to see."""
+
+    arms: list[str]
+    split: str
+    x: str
+    smoothing: float
+
+
+def choices(experiment: ExperimentRecord) -> Selection:
+    """The widgets above the charts."""
+    arms = [BASE, *experiment.config.arms]
+    shown = st.pills(
+        "Arms", arms, selection_mode="multi", default=arms, key=f"compare:arms:{experiment.id}",
+        format_func=style.arm_label,
+    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        split = st.segmented_control(
+            "Pairs", list(style.SPLITS), default="test", required=True, key="compare:split",
+            format_func=lambda name: style.SPLITS[name].capitalize(),
+        )  # fmt: skip
+        x = st.segmented_control(
+            "Horizontal axis", list(style.X_AXES), default="step", required=True, key="compare:x",
+            format_func=lambda name: {"step": "Steps", "samples": "Samples", "seconds": "Seconds"}[name],
+        )  # fmt: skip
+        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="compare:smoothing", width=220)
+    return Selection(shown, split, x, smoothing)
+
+
+def figures(selection: Selection) -> dict[str, go.Figure]:
+    """All charts of the page, by name."""
+    evaluations = lab.store().evaluations(lab.current_experiment().id)
+    drawn = {
+        metric: metric_curve(
+            evaluations, metric, split=selection.split, x=selection.x, smoothing=selection.smoothing,
+            arms=[arm for arm in selection.arms if arm != BASE] or selection.arms, base=BASE in selection.arms,
+        )
+        for metric in CURVES
+    }  # fmt: skip
+    drawn["pass_at_k"] = pass_at_k(evaluations, split=selection.split, arms=selection.arms)
+    drawn["failure_kinds"] = failure_kinds(evaluations, split=selection.split, arms=selection.arms)
+    return drawn
+
+
+def charts(selection: Selection) -> None:
+    """The charts, two in a row on a wide screen."""
+    explanations = CURVES | {
+        "pass_at_k": "Chance that at least one of k samples is correct: a collapsed policy wins at 1, loses later.",
+        "failure_kinds": "How the sampled paths end.",
+    }
+    with st.grid(2, min_column_width=380, gap="medium") as grid:
+        for name, figure in figures(selection).items():
+            with grid.cell():
+                show(figure, f"compare:{name}", explanations[name])
+
+
+def table(selection: Selection) -> None:
+    """Final and best values, a row an arm (the mean over its seeds)."""
+    summary = summarize(lab.store().evaluations(lab.current_experiment().id))
+    if summary.empty:
+        st.info("Nothing has been measured yet.", icon=":material/hourglass_empty:")
+        return
+    means = over_seeds(summary[summary["arm"].isin(selection.arms)])
+    shares = [c for c in means.columns if c.removeprefix("best ") in SUMMARY and "distinct" not in c]
+    percent = st.column_config.NumberColumn(format="percent")
+    st.dataframe(
+        means.drop(columns="method"),
+        hide_index=True,
+        alt=f"Final and best values of {len(means)} arms.",
+        column_config={name: percent for name in [*shares, KEPT]}
+        | {"distinct paths": st.column_config.NumberColumn(format="%.2f", help="Per training pair")}
+        | {"best distinct paths": st.column_config.NumberColumn(format="%.2f")}
+        | {"seconds": st.column_config.NumberColumn(format="%.1f")},
+    )
+
+
+def downloads(selection: Selection) -> None:
+    """Buttons for the data as CSV and the charts as HTML."""
+    experiment = lab.current_experiment()
+    with st.container(horizontal=True):
+        st.download_button(
+            "Data as CSV", lambda: metrics_csv(lab.store().evaluations(experiment.id)),
+            file_name=f"planviz-{experiment.id}.csv", mime="text/csv", icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+        st.download_button(
+            "Charts as HTML", lambda: charts_page(figures(selection)), file_name=f"planviz-{experiment.id}.html",
+            mime="text/html", icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+
+
+def charts_page(drawn: dict[str, go.Figure]) -> str:
+    """All charts on one page that needs no network: plotly is inside."""
+    parts = [
+        f"<h2>{style.title(figure)}</h2>"
+        + figure.to_html(full_html=False, include_plotlyjs=index == 0, config=style.CONFIG)
+        for index, figure in enumerate(drawn.values())
+    ]
+    head = '<!doctype html><meta charset="utf-8"><title>planviz</title><style>body{font-family:system-ui;margin:2rem}</style>'
+    return head + "".join(parts)

@@ -1,0 +1,133 @@
+"""What all sessions of a server share: the store, the run manager, the demo, and tasks built once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from planviz.config import ExperimentConfig, GraphConfig, SplitConfig
+from planviz.folders import demo_folder
+from planviz.graphs.facts import GraphFacts, graph_facts
+from planviz.graphs.generate import build_graph
+from planviz.graphs.layout import layout
+from planviz.runs.bundle import import_experiment
+from planviz.runs.manager import RunManager
+from planviz.runs.records import ACTIVE, ExperimentRecord
+from planviz.runs.store import Store, default_home
+from planviz.task import Task, build_task
+from planviz.theory import count_correct_paths
+from planviz.ui import state
+
+
+@st.cache_resource(show_spinner=False)
+def store() -> Store:
+    """The one store of this server, with the demo in it."""
+    the_store = Store(default_home())
+    if demo_folder().is_dir():
+        import_experiment(the_store, demo_folder(), experiment_id=demo_id(), preset="quick")
+    return the_store
+
+
+@st.cache_resource(show_spinner=False)
+def manager() -> RunManager:
+    """The one run manager of this server; its runs go on when a tab closes."""
+    return RunManager(store())
+
+
+@st.cache_resource(show_spinner=False)
+def demo_id() -> str:
+    """The experiment id of the demo: a new demo gets a new id, so an old store does not hide it."""
+    return f"demo-{crc32((demo_folder() / 'metrics.csv').read_bytes()):08x}"
+
+
+@dataclass(frozen=True)
+class GraphView:
+    """A graph with what is drawn and said about it; it is there even if the split makes no task.
+
+    Attributes:
+        positions: (n, 2) layout of the graph in [0, 1].
+    """
+
+    graph: nx.DiGraph[int]
+    positions: npt.NDArray[np.float64]
+    facts: GraphFacts
+
+
+def graph_view(config: GraphConfig) -> GraphView:
+    """The graph of an experiment; the same graph is built once.
+
+    Raises:
+        GraphError: the settings make no graph.
+    """
+    return _graph_view(config.model_dump_json())
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _graph_view(config: str) -> GraphView:
+    graph = build_graph(GraphConfig.model_validate_json(config))
+    return GraphView(graph, layout(graph), graph_facts(graph))
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """A task with what is drawn and said about it.
+
+    Attributes:
+        positions: (n, 2) layout of the graph in [0, 1].
+        correct_paths: (n, n) number of correct paths of every pair.
+    """
+
+    task: Task
+    positions: npt.NDArray[np.float64]
+    facts: GraphFacts
+    correct_paths: npt.NDArray[np.float64]
+
+
+def task_view(config: ExperimentConfig) -> TaskView:
+    """The task of an experiment; the same graph and split are built once.
+
+    Raises:
+        TaskError, GraphError: the settings make no graph or no task.
+    """
+    return _task_view(config.graph.model_dump_json(), config.split.model_dump_json())
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _task_view(graph: str, split: str) -> TaskView:
+    config = ExperimentConfig(
+        graph=GraphConfig.model_validate_json(graph), split=SplitConfig.model_validate_json(split)
+    )
+    view = graph_view(config.graph)
+    task = build_task(config)
+    counts = count_correct_paths(task.adjacency, task.max_steps)
+    return TaskView(task, view.positions, view.facts, counts)
+
+
+def current_experiment() -> ExperimentRecord:
+    """The experiment being looked at: the one that was opened, or else the demo."""
+    chosen = state.experiment_id()
+    if chosen is not None and exists(chosen):
+        return store().experiment(chosen)
+    if chosen is not None:
+        state.notify(f"There is no experiment {chosen[:40]!r} on this server; the demo is shown instead.")
+        st.session_state.experiment = None
+    return store().experiment(demo_id())
+
+
+def exists(experiment_id: str) -> bool:
+    """Whether the store has this experiment."""
+    try:
+        store().experiment(experiment_id)
+    except KeyError:
+        return False
+    return True
+
+
+def is_active(experiment: ExperimentRecord) -> bool:
+    """Whether some of its runs are queued, running or paused."""
+    return any(count and name in ACTIVE for name, count in experiment.states.items())

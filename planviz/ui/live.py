@@ -1,0 +1,120 @@
+"""The live panel of the Train page: progress, controls, curves and freshly sampled paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from planviz.config import BASE
+from planviz.events import SampledPaths, Split
+from planviz.figures import style
+from planviz.figures.curves import loss_curve, metric_curve, throughput_curve
+from planviz.figures.paths import paths_on_graph
+from planviz.runs.records import RunRecord
+from planviz.ui import lab
+from planviz.ui.charts import show
+from planviz.ui.controls import controls
+from planviz.ui.runs_table import runs_table
+
+REFRESH = "1s"
+
+
+def refreshing(panel: Callable[[], None], key: str) -> None:
+    """Draw a panel, and draw it again every second while the experiment is being worked on."""
+    active = lab.is_active(lab.current_experiment())
+
+    @st.fragment(run_every=REFRESH if active else None, key=key)
+    def fragment() -> None:
+        panel()
+        if active and not lab.is_active(lab.current_experiment()):
+            st.rerun()  # the whole page once more, which then stops refreshing
+
+    fragment()
+
+
+def progress() -> None:
+    """The runs with their progress, and the buttons that act on them."""
+    experiment = lab.current_experiment()
+    runs = lab.store().runs(experiment.id)
+    toolbar = st.container()
+    chosen = runs_table(runs, lab.store().evaluations(experiment.id), key=f"runs:{experiment.id}")
+    with toolbar:
+        controls(experiment, runs, chosen)
+    for run in runs:
+        if run.state == "failed":
+            st.error(f"{run.arm} (seed {run.seed}) ended at step {run.step}: {run.message}")
+
+
+def curves() -> None:
+    """Accuracy, diversity, loss and throughput so far."""
+    experiment = lab.current_experiment()
+    evaluations = lab.store().evaluations(experiment.id)
+    steps = lab.store().steps(experiment.id)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        show(
+            metric_curve(evaluations, "sampled_accuracy", split="train"), "live:train",
+            "Queries that the model is trained on. SFT, PG and Q-learning on the process reward all get them right.",
+        )  # fmt: skip
+        show(
+            metric_curve(evaluations, "distinct_paths", split="train"), "live:distinct",
+            "Under policy gradient without KL this falls towards 1: one path per query is left.",
+        )  # fmt: skip
+    with right:
+        show(
+            metric_curve(evaluations, "sampled_accuracy", split="test"), "live:test",
+            "Queries that appear in no text and in no training prompt: here planning has to generalise.",
+        )  # fmt: skip
+        show(metric_curve(evaluations, "greedy_accuracy", split=("train", "test")), "live:greedy")
+    with st.expander("Loss and throughput", icon=":material/speed:", on_change="rerun", key="live:more") as more:
+        if more.open:
+            show(loss_curve(steps), "live:loss")
+            show(throughput_curve(steps), "live:throughput")
+
+
+def fresh_paths() -> None:
+    """The paths sampled at the latest evaluation of up to two runs, for one query."""
+    experiment = lab.current_experiment()
+    runs = lab.store().runs(experiment.id)
+    by_name = {_name(run, runs): run for run in runs}
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    default = [name for name in ("pg", "q-process") if name in by_name] or list(by_name)[:2]
+    chosen = left.pills("Show", list(by_name), selection_mode="multi", default=default, key="fresh:runs")
+    split: Split = right.segmented_control(
+        "Pairs", ["train", "test"], default="train", required=True, key="fresh:split",
+        format_func=lambda name: style.SPLITS[name],
+    )  # fmt: skip
+    sampled = {name: lab.store().latest_paths(by_name[name].id, split) for name in chosen[:4]}
+    measured = {name: paths for name, paths in sampled.items() if paths is not None}
+    if not measured:
+        fallback = next((run for run in runs if run.arm == BASE), None)
+        paths = lab.store().latest_paths(fallback.id, split) if fallback else None
+        if paths is None:
+            st.info("The first paths appear with the first evaluation.", icon=":material/hourglass_empty:")
+            return
+        measured = {BASE: paths}
+    _draw_query(measured)
+
+
+def _draw_query(measured: dict[str, SampledPaths]) -> None:
+    view = lab.task_view(lab.current_experiment().config)
+    labels, queries = view.task.labels, next(iter(measured.values())).queries
+    order = sorted(
+        range(len(queries)),
+        key=lambda i: -view.correct_paths[queries[i].source, queries[i].target],
+    )
+    index = st.selectbox(
+        "Query", order, key="fresh:query",
+        format_func=lambda i: f"{labels[queries[i].source]} → {labels[queries[i].target]}  "
+        f"({view.correct_paths[queries[i].source, queries[i].target]:,.0f} correct paths)",
+    )  # fmt: skip
+    for column, (name, paths) in zip(st.columns(len(measured)), measured.items(), strict=True):
+        with column:
+            st.markdown(f"**{name}** at step {paths.step:,}")
+            figure = paths_on_graph(view.task.graph, view.positions, paths.queries[index])
+            st.plotly_chart(figure, config=style.CONFIG, alt=style.alt(figure), key=f"fresh:{name}")
+
+
+def _name(run: RunRecord, runs: list[RunRecord]) -> str:
+    return f"{run.arm}, seed {run.seed}" if len({other.seed for other in runs}) > 1 else run.arm

@@ -1,0 +1,185 @@
+"""What the Paths page shows: the paths that every model samples, and where it would go next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from planviz.events import QueryPaths
+from planviz.figures import style
+from planviz.figures.next_nodes import next_node_bars
+from planviz.figures.paths import paths_on_graph
+from planviz.runs.records import ExperimentRecord, RunRecord
+from planviz.ui import lab
+from planviz.ui.lab import TaskView
+from planviz.ui.paths_models import Choice, Model, answers, models_at
+from planviz.ui.paths_query import Query
+from planviz.ui.paths_text import escaped, node_names, path_text, plural, visit_names
+
+if TYPE_CHECKING:
+    from planviz.inspection import QueryInspection
+
+GRAPH_HEIGHT, TABLE_HEIGHT = 400, 215
+
+
+def sampled_answers(experiment: ExperimentRecord, view: TaskView, query: Query, choice: Choice) -> None:
+    """Each model's sampled paths, and the next-node distributions along one of them."""
+    if not choice.arms:
+        st.info("Choose at least one model.", icon=":material/touch_app:")
+        return
+    runs = lab.store().runs(experiment.id)
+    if not runs:
+        st.error("This experiment was deleted meanwhile; choose another one.")
+        return
+    models, waiting = models_at(runs, choice)
+    for run in waiting:
+        st.info(_why_waiting(run), icon=":material/hourglass_empty:")
+    if not models:
+        return
+    try:
+        found = answers(models, query, choice.samples)
+    except RuntimeError as error:
+        st.error(f"The models could not be asked: {error}")
+        return
+    except (KeyError, OSError):
+        st.error("The weights of a chosen model are no longer stored; its experiment may have been deleted.")
+        return
+    _paths(view, models, found)
+    _next_nodes(experiment, view, query, models, found)
+
+
+def _why_waiting(run: RunRecord) -> str:
+    if run.state in ("queued", "running"):
+        return f"{run.arm} has no weights yet: its run is {run.state}."
+    return f"{run.arm} has no weights: its run {run.state} before its first evaluation."
+
+
+def _paths(view: TaskView, models: list[Model], found: list[QueryInspection]) -> None:
+    st.subheader("Sampled paths")
+    st.caption(
+        "Every model answers the same query many times. The share of a path, and the width of a line, "
+        "is how often it gave that answer: the model's own probability, up to chance."
+    )
+    with st.grid(min(len(models), 3), min_column_width=340, gap="medium") as grid:
+        for model, answer in zip(models, found, strict=True):
+            with grid.cell():
+                _panel(view, model, answer)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _graph(
+    run_id: str, step: int, query: Query, samples: int, _view: TaskView, _paths: QueryPaths
+) -> go.Figure:
+    """The sampled paths over the graph; drawn once, because plotly takes its time."""
+    return paths_on_graph(_view.task.graph, _view.positions, _paths)
+
+
+def _panel(view: TaskView, model: Model, answer: QueryInspection) -> None:
+    arm, paths = model.run.arm, answer.paths
+    label = style.arm_label(arm)
+    st.markdown(f"**{escaped(arm)}**" + ("" if label == arm else f"   {escaped(label)}"))
+    table = path_table(view, answer)
+    correct = table.loc[table["Outcome"] == _outcome("correct"), "Share"]
+    st.caption(
+        f"Step {model.step:,} of {model.run.total_steps:,}: {correct.sum():.0%} correct, "
+        f"on {plural(len(correct), 'distinct path')}."
+    )
+    query, samples = (paths.source, paths.target), sum(paths.counts)
+    figure = _graph(model.run.id, model.step, query, samples, view, paths)
+    st.plotly_chart(
+        figure, height=GRAPH_HEIGHT, config=style.CONFIG, alt=style.alt(figure), key=f"paths:graph:{arm}"
+    )
+    st.dataframe(
+        table, hide_index=True, height=TABLE_HEIGHT, key=f"paths:table:{arm}",
+        alt=f"The paths that {arm} sampled, most frequent first.",
+        column_config={
+            "Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
+            "Outcome": st.column_config.TextColumn(width=115),
+        },
+    )  # fmt: skip
+
+
+def path_table(view: TaskView, answer: QueryInspection) -> pd.DataFrame:
+    """One row a distinct path, most frequent first."""
+    paths, names = answer.paths, node_names(view.task.labels)
+    return pd.DataFrame(
+        {
+            "Share": [count / sum(paths.counts) for count in paths.counts],
+            "Outcome": [_outcome(outcome) for outcome in paths.outcomes],
+            "Path": [path_text(paths.source, path, names) for path in paths.paths],
+        }
+    )
+
+
+def _outcome(outcome: str) -> str:
+    look = style.OUTCOME_STYLES[outcome]
+    return f"{look.mark} {look.label}"
+
+
+def _next_nodes(
+    experiment: ExperimentRecord,
+    view: TaskView,
+    query: Query,
+    models: list[Model],
+    found: list[QueryInspection],
+) -> None:
+    st.subheader("Next node")
+    st.caption(
+        "Policy gradient rewards every correct sample alike, so the good edge that happens to be drawn more "
+        "often is drawn ever more, until one is left. Q-learning on the process reward gives all good edges "
+        "the same value, and keeps them."
+    )
+    task, names = view.task, node_names(view.task.labels)
+    left, right = st.columns(2)
+    with left:
+        path = _path_picker(f"paths:path:{experiment.id}:{query}", query, found, names)
+    nodes = [query[0], *path[:-1]]
+    with right:
+        place = _place_picker(f"paths:place:{experiment.id}:{query}", visit_names(nodes, names))
+    prefix = path[:place]
+    rows = {
+        model.run.arm: answer.probabilities[answer.prefixes.index(prefix)]
+        for model, answer in zip(models, found, strict=True)
+        if prefix in answer.prefixes
+    }
+    absent = [model.run.arm for model in models if model.run.arm not in rows]
+    figure = next_node_bars(rows, nodes[place], query[1], task.adjacency, task.reachable, task.labels)
+    st.markdown(f"**{escaped(style.title(figure))}**")
+    if absent:
+        st.caption(f"No bars for {escaped(', '.join(absent))}: no sample of theirs began this way.")
+    st.plotly_chart(figure, config=style.CONFIG, alt=style.alt(figure), key="paths:next")
+
+
+def _path_picker(
+    key: str, query: Query, found: list[QueryInspection], names: list[str]
+) -> tuple[int, ...]:
+    """One of the sampled paths; it stays chosen when the models change and no longer take it."""
+    counts: Counter[tuple[int, ...]] = Counter()
+    for answer in found:
+        counts.update(dict(zip(answer.paths.paths, answer.paths.counts, strict=True)))
+    options = [path for path, _ in counts.most_common()]
+    chosen = st.session_state.get(key)
+    if not isinstance(chosen, tuple):
+        st.session_state[key] = options[0]
+    elif chosen not in options:
+        options.append(chosen)
+    path: tuple[int, ...] = st.selectbox(
+        "Along the path", options, format_func=lambda path: path_text(query[0], path, names), key=key,
+        persist_state="session",
+    )  # fmt: skip
+    return path
+
+
+def _place_picker(key: str, nodes: list[str]) -> int:
+    """One of the nodes of the path, as its position."""
+    chosen = st.session_state.get(key, 0)
+    st.session_state[key] = min(chosen, len(nodes) - 1) if isinstance(chosen, int) else 0
+    position = st.segmented_control(
+        "At the node", range(len(nodes)), format_func=lambda i: escaped(nodes[i]), required=True, wrap=True,
+        key=key, persist_state="session",
+    )  # fmt: skip
+    return position or 0

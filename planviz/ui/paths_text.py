@@ -1,0 +1,48 @@
+"""Words of the Paths page: nodes, paths and numbers as text that a stranger's labels cannot break."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from planviz.figures import style
+
+ARROW = " → "
+_MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is: every ASCII punctuation mark has a backslash before it."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def node_names(labels: Sequence[str]) -> list[str]:
+    """A short name for every node, no two alike, as plain text."""
+    return [html.unescape(name) for name in style.unique(labels)]
+
+
+def path_text(source: int, path: Sequence[int], names: Sequence[str]) -> str:
+    """A path from its source on; the EOS token, which is no node, reads "end"."""
+    return ARROW.join([names[source], *(names[token] if token < len(names) else "end" for token in path)])
+
+
+def visit_names(nodes: Sequence[int], names: Sequence[str]) -> list[str]:
+    """The nodes of a path, no two alike: where a path comes back to a node, the visit is named too."""
+    visits: Counter[int] = Counter()
+    texts = []
+    for node in nodes:
+        visits[node] += 1
+        texts.append(names[node] if visits[node] == 1 else f"{names[node]} (visit {visits[node]})")
+    return texts
+
+
+def amount(count: float) -> str:
+    """A number of paths, which can be astronomical."""
+    return f"{count:,.0f}" if count < 1e6 else f"about {count:.1e}"
+
+
+def plural(count: float, thing: str) -> str:
+    """An amount with its noun."""
+    return f"{amount(count)} {thing}" + ("" if count == 1 else "s")

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import itertools
+import string
+
+import networkx as nx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planviz.config import GraphConfig, GraphKind
+from planviz.graphs.generate import MAX_EDGES, MAX_LABEL, MAX_NODES, GraphError, build_graph, clean_labels
+
+CONFIGS = [
+    GraphConfig(),
+    GraphConfig(kind="directed"),
+    GraphConfig(kind="staged"),
+    GraphConfig(kind="grid", rows=3, columns=7),
+    GraphConfig(kind="blocksworld", blocks=3),
+    GraphConfig(kind="file", labels=("a", "b", "c"), edges=((0, 1), (2, 0))),
+]
+
+
+def listed(labels: tuple[str, ...], edges: tuple[tuple[int, int], ...]) -> nx.DiGraph[int]:
+    return build_graph(GraphConfig(kind="file", labels=labels, edges=edges))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+def test_every_kind_keeps_the_contract(config: GraphConfig) -> None:
+    graph = build_graph(config)
+    assert graph.is_directed() and not graph.is_multigraph()
+    assert list(graph) == list(range(len(graph)))
+    assert graph.graph["kind"] == config.kind
+    labels = [label for _, label in graph.nodes(data="label")]
+    assert all(isinstance(label, str) and label for label in labels) and len(set(labels)) == len(labels)
+    assert nx.number_of_selfloops(graph) == 0
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+def test_the_same_settings_give_the_same_graph(config: GraphConfig) -> None:
+    first, second = build_graph(config), build_graph(config)
+    assert nx.utils.graphs_equal(first, second)
+    assert list(first.edges) == list(second.edges)
+
+
+@pytest.mark.parametrize("kind", ["acyclic", "directed", "staged"])
+def test_another_seed_gives_another_graph(kind: GraphKind) -> None:
+    graphs = [build_graph(GraphConfig(kind=kind, seed=seed)) for seed in (0, 1)]
+    assert set(graphs[0].edges) != set(graphs[1].edges)
+
+
+@pytest.mark.parametrize(("kind", "possible"), [("acyclic", 200 * 199 / 2), ("directed", 200 * 199)])
+@pytest.mark.parametrize("density", [0.05, 0.5])
+def test_edges_are_as_frequent_as_asked(kind: GraphKind, possible: float, density: float) -> None:
+    graph = build_graph(GraphConfig(kind=kind, nodes=200, density=density))
+    deviation = (possible * density * (1 - density)) ** 0.5
+    assert abs(graph.number_of_edges() - possible * density) < 5 * deviation
+
+
+def test_acyclic_edges_lead_to_higher_numbers_only() -> None:
+    graph = build_graph(GraphConfig(nodes=60, density=1))
+    assert set(graph.edges) == set(itertools.combinations(range(60), 2))
+
+
+def test_a_full_directed_graph_is_complete() -> None:
+    graph = build_graph(GraphConfig(kind="directed", nodes=12, density=1))
+    assert set(graph.edges) == set(itertools.permutations(range(12), 2))
+
+
+@pytest.mark.parametrize(("nodes", "stages"), [(24, 3), (25, 4), (7, 7), (400, 12)])
+def test_staged_edges_stay_in_their_stage_or_reach_the_next(nodes: int, stages: int) -> None:
+    graph = build_graph(GraphConfig(kind="staged", nodes=nodes, stages=stages, density=1))
+    stage = [graph.nodes[node]["stage"] for node in graph]
+    assert stage == sorted(stage) and set(stage) == set(range(stages))
+    sizes = [stage.count(s) for s in range(stages)]
+    assert max(sizes) - min(sizes) <= 1
+    expected = {
+        (i, j)
+        for i, j in itertools.permutations(range(nodes), 2)
+        if stage[j] == stage[i] + 1 or (stage[i] == stage[j] and i < j)
+    }
+    assert set(graph.edges) == expected
+    assert nx.is_directed_acyclic_graph(graph)
+
+
+def test_more_stages_than_nodes_are_refused() -> None:
+    with pytest.raises(GraphError, match="5 nodes cannot fill 6 stages: choose at most 5 stages"):
+        build_graph(GraphConfig(kind="staged", nodes=5, stages=6))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2, 2), (3, 5), (20, 20)])
+def test_a_grid_has_every_move_both_ways(rows: int, columns: int) -> None:
+    graph = build_graph(GraphConfig(kind="grid", rows=rows, columns=columns))
+    reference = nx.grid_2d_graph(rows, columns).to_directed()
+    cell = {node: (node // columns, node % columns) for node in graph}
+    assert {(cell[u], cell[v]) for u, v in graph.edges} == set(reference.edges)
+    assert [graph.nodes[node]["label"] for node in graph] == [f"{r},{c}" for r, c in cell.values()]
+    assert nx.get_node_attributes(graph, "cell") == cell
+
+
+def test_a_listed_graph_has_exactly_its_labels_and_edges() -> None:
+    graph = listed(("home", "work", "<b>gym</b>"), ((0, 1), (1, 0), (1, 2)))
+    assert nx.get_node_attributes(graph, "label") == {0: "home", 1: "work", 2: "<b>gym</b>"}
+    assert list(graph.edges) == [(0, 1), (1, 0), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "edges", "message"),
+    [
+        ((), (), "has 0 nodes; 2 to 400"),
+        (("a",), (), "has 1 nodes; 2 to 400"),
+        (("n",) * (MAX_NODES + 1), ((0, 1),), "has 401 nodes; 2 to 400"),
+        (("a", "b"), (), "has 0 edges; 1 to 20,000"),
+        (("a", "b"), ((0, 1),) * (MAX_EDGES + 1), "has 20,001 edges; 1 to 20,000"),
+        (("a", "b"), ((0, 2),), r"edge \(0, 2\) leaves the graph: its nodes are 0 to 1"),
+        (("a", "b"), ((-1, 0),), r"edge \(-1, 0\) leaves the graph"),
+        (("a", "b"), ((1, 1),), r"edge \(1, 1\) leads from a node to itself"),
+        (("a", "b"), ((0, 1), (0, 1)), r"edge \(0, 1\) is there twice"),
+    ],
+)
+def test_a_listed_graph_that_is_not_allowed_is_refused(
+    labels: tuple[str, ...], edges: tuple[tuple[int, int], ...], message: str
+) -> None:
+    with pytest.raises(GraphError, match=message):
+        listed(labels, edges)
+
+
+def test_labels_become_safe_to_show() -> None:
+    assert clean_labels(["\u202egpj.exe", "a\x00b\x1bc", " a \t\n b "]) == ("gpj.exe", "abc", "a b")
+    assert clean_labels(["👩\u200d🔬", "\u200b", "x" * 10_000]) == ("👩🔬", "1", "x" * 59 + "…")
+
+
+def test_labels_become_different() -> None:
+    assert clean_labels(["A", "A", "A (2)", "", "3"]) == ("A", "A (2)", "A (2) (2)", "3", "3 (2)")
+
+
+def test_long_labels_that_are_alike_stay_different() -> None:
+    labels = clean_labels(["y" * 100] * 12)
+    assert len(set(labels)) == 12 and all(len(label) <= MAX_LABEL for label in labels)
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=90) | st.text(alphabet="aA ()2\u200f\x85" + string.whitespace, max_size=90)))
+def test_cleaned_labels_are_unique_short_printable_and_stay_so(raw: list[str]) -> None:
+    labels = clean_labels(raw)
+    assert len(labels) == len(set(labels)) == len(raw)
+    assert all(0 < len(label) <= MAX_LABEL and label.isprintable() for label in labels)
+    assert clean_labels(labels) == labels

@@ -1,0 +1,310 @@
+"""The Paths page: what is on the screen is what the models answer, and nothing a visitor does breaks it."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pytest
+import streamlit as st
+from hypothesis import given
+from hypothesis import strategies as some
+from markdown_it import MarkdownIt
+from streamlit.testing.v1 import AppTest
+
+from planviz.config import BASE, ExperimentConfig, parse
+from planviz.events import Checkpoint
+from planviz.experiment import train_run
+from planviz.folders import app_folder
+from planviz.inspection import QueryInspection, inspect_query
+from planviz.runs.store import Store
+from planviz.ui import lab
+from planviz.ui.paths_query import allowed_pairs, settle
+from planviz.ui.paths_text import escaped, node_names, path_text, visit_names
+
+CONFIG = parse(
+    {
+        "name": "tiny",
+        "graph": {"kind": "acyclic", "nodes": 12, "density": 0.4, "seed": 1},
+        "model": {"kind": "factored"},
+        "base": {"steps": 60, "learning_rate": 0.05},
+        "arms": {
+            "sft": {"method": "sft", "steps": 10},
+            "pg": {"method": "pg", "steps": 40, "learning_rate": 0.05},
+        },
+        "evaluation": {"evaluations": 2, "pairs": 10, "samples": 5},
+        "seeds": [0, 1],
+    }
+)
+HOSTILE = ("<img src=x onerror=alert(1)>", "[a](http://evil.test)", "**b**", ":red[c]", "`d`", "**b**")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A data folder with one trained experiment, and the experiment's id."""
+    folder = tmp_path_factory.mktemp("paths-home")
+    return folder, train_into(Store(folder), CONFIG)
+
+
+def train_into(store: Store, config: ExperimentConfig) -> str:
+    """Train an experiment here and now; its id."""
+    experiment_id = store.create_experiment(config)
+    base: dict[int, bytes] = {}
+    for run in store.runs(experiment_id):
+        for event in train_run(config, run.arm, run.seed, base.get(run.seed)):
+            store.record(run.id, event)
+            if run.arm == BASE and isinstance(event, Checkpoint):
+                base[run.seed] = event.weights
+    return experiment_id
+
+
+@pytest.fixture
+def server(trained: tuple[Path, str], home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The store of a server that works on the data folder of `trained`."""
+    monkeypatch.setenv("PLANVIZ_HOME", str(trained[0]))
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield lab.store()
+    lab.manager().shutdown()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def visit(server: Store) -> Callable[[str], AppTest]:
+    """Opens the Paths page on an experiment."""
+
+    def visit(experiment_id: str) -> AppTest:
+        page = AppTest.from_file(app_folder() / "app.py", default_timeout=60)
+        page.query_params["experiment"] = experiment_id
+        page.run()
+        return shown(page.switch_page("pages/paths.py"))
+
+    return visit
+
+
+@pytest.fixture
+def page(visit: Callable[[str], AppTest], trained: tuple[Path, str]) -> AppTest:
+    return visit(trained[1])
+
+
+def shown(page: AppTest) -> AppTest:
+    """The page, run once more, without an exception."""
+    page.run()
+    assert not page.exception
+    return page
+
+
+def query_of(page: AppTest, experiment_id: str) -> tuple[int, int]:
+    return tuple(page.session_state[f"paths:{end}:{experiment_id}"] for end in ("from", "to"))  # type: ignore[return-value]
+
+
+def table(page: AppTest, arm: str) -> list[tuple[float, str, str]]:
+    """What the table of an arm says: share, path and outcome of every row."""
+    (found,) = [frame for frame in page.dataframe if frame.proto.alt_text.startswith(f"The paths that {arm} ")]
+    frame = found.value
+    return list(zip(frame["Share"], frame["Path"], frame["Outcome"].str.split(" ", n=1).str[1], strict=True))
+
+
+def expected(answer: QueryInspection) -> list[tuple[float, str, str]]:
+    paths, names = answer.paths, [str(node) for node in range(12)]
+    return [
+        (count / 100, path_text(paths.source, path, names), outcome.replace("_", " "))
+        for path, count, outcome in zip(paths.paths, paths.counts, paths.outcomes, strict=True)
+    ]
+
+
+def ask(
+    store: Store, experiment_id: str, query: tuple[int, int], arm: str, step: int, seed: int = 0
+) -> QueryInspection:
+    """What a model answers, asked without the page."""
+    (run,) = [run for run in store.runs(experiment_id) if (run.arm, run.seed) == (arm, seed)]
+    return inspect_query(CONFIG, [(arm, store.weights(run.id, step))], *query, samples=100)[0]
+
+
+def captions(page: AppTest) -> list[str]:
+    return [caption.value for caption in page.caption]
+
+
+def chart(page: AppTest, key: str) -> Any:
+    (found,) = [element for element in page.get("plotly_chart") if element.proto.id.endswith(key)]
+    return json.loads(found.proto.spec)
+
+
+def test_tables_show_what_the_models_answer(page: AppTest, server: Store, trained: tuple[Path, str]) -> None:
+    query = query_of(page, trained[1])
+    for arm, steps in (("base", 60), ("pg", 40)):
+        answer = ask(server, trained[1], query, arm, steps)
+        assert table(page, arm) == expected(answer)
+        correct = [n for n, o in zip(answer.paths.counts, answer.paths.outcomes, strict=True) if o == "correct"]
+        start = f"Step {steps} of {steps}: {sum(correct)}% correct, on {len(correct)} distinct path"
+        assert any(caption.startswith(start) for caption in captions(page))
+
+
+def test_the_query_is_described_as_networkx_counts_it(page: AppTest, trained: tuple[Path, str]) -> None:
+    graph, query = lab.task_view(CONFIG).task.graph, query_of(page, trained[1])
+    paths = len(list(nx.all_simple_paths(graph, *query)))
+    steps = nx.shortest_path_length(graph, *query)
+    (sentence,) = [text.value for text in page.markdown if text.value.startswith("This is a")]
+    assert paths > 1
+    assert f"**{paths} correct paths**" in sentence
+    assert f"takes **{steps} steps**" in sentence
+    assert "**training pair**" in sentence
+
+
+def test_the_slider_moves_the_arms_through_their_training(
+    page: AppTest, server: Store, trained: tuple[Path, str]
+) -> None:
+    query = query_of(page, trained[1])
+    shown(page.select_slider[0].set_value(1))
+    assert table(page, "pg") == expected(ask(server, trained[1], query, "pg", 20))
+    assert table(page, "base") == expected(ask(server, trained[1], query, "base", 60))
+    shown(page.select_slider[0].set_value(0))
+    assert table(page, "pg") == table(page, "base")
+
+
+def test_the_base_alone_moves_through_its_own_training(
+    page: AppTest, server: Store, trained: tuple[Path, str]
+) -> None:
+    page.pills(f"paths:arms:{trained[1]}").set_value(["base"])
+    shown(page.select_slider[0].set_value(0))
+    assert table(page, "base") == expected(ask(server, trained[1], query_of(page, trained[1]), "base", 0))
+
+
+def test_another_seed_is_another_model(page: AppTest, server: Store, trained: tuple[Path, str]) -> None:
+    shown(page.selectbox(f"paths:seed:{trained[1]}").set_value(1))
+    answer = ask(server, trained[1], query_of(page, trained[1]), "pg", 40, seed=1)
+    assert table(page, "pg") == expected(answer)
+
+
+def test_bars_are_the_probabilities_at_the_chosen_node(
+    page: AppTest, server: Store, trained: tuple[Path, str]
+) -> None:
+    query = query_of(page, trained[1])
+    answer = ask(server, trained[1], query, "base", 60)
+    path = next(path for path in answer.paths.paths if len(path) > 1)
+    shown(page.selectbox(f"paths:path:{trained[1]}:{query}").set_value(path))
+    shown(page.button_group(f"paths:place:{trained[1]}:{query}").set_value([1]))
+    panel = [trace for trace in chart(page, "paths:next")["data"] if trace["yaxis"] in ("y", "y1")]
+    drawn = {bar.split()[0]: share for trace in panel for bar, share in zip(trace["y"], _values(trace["x"]), strict=True)}
+    wanted = answer.probabilities[answer.prefixes.index(path[:1])]
+    for node in np.argsort(-wanted)[:5]:
+        assert drawn[str(node) if node < 12 else "end"] == pytest.approx(wanted[node], abs=1e-5)
+
+
+def _values(numbers: Any) -> list[float]:
+    """A plotly array, which may be packed."""
+    if isinstance(numbers, dict):
+        import base64
+
+        return np.frombuffer(base64.b64decode(numbers["bdata"]), numbers["dtype"]).tolist()  # type: ignore[no-any-return]
+    return list(numbers)
+
+
+@pytest.mark.parametrize("use", ["train", "test", "any"])
+def test_only_pairs_of_the_chosen_kind_are_offered(
+    page: AppTest, trained: tuple[Path, str], use: str
+) -> None:
+    task = lab.task_view(CONFIG).task
+    pairs = {
+        "train": {tuple(pair) for pair in task.train_pairs.tolist()},
+        "test": {tuple(pair) for pair in task.test_pairs.tolist()},
+        "any": {(s, t) for s in task.graph for t in nx.descendants(task.graph, s)},
+    }[use]
+    shown(page.button_group("paths:use").set_value([use]))
+    source, target = query_of(page, trained[1])
+    assert (source, target) in pairs
+    sources, targets = (page.selectbox(f"paths:{end}:{trained[1]}").options for end in ("from", "to"))
+    assert set(sources) == {str(s) for s, _ in pairs}
+    assert set(targets) == {str(t) for s, t in pairs if s == source}
+
+
+def test_a_random_query_is_another_one(page: AppTest, trained: tuple[Path, str]) -> None:
+    before = query_of(page, trained[1])
+    shown(page.button("paths:random").click())
+    assert query_of(page, trained[1]) != before
+    assert list(query_of(page, trained[1])) in lab.task_view(CONFIG).task.train_pairs.tolist()
+
+
+@given(
+    some.tuples(*[some.one_of(some.none(), some.text(), some.integers(-3, 20), some.lists(some.none()))] * 2),
+    some.sampled_from(["train", "test", "any"]),
+)
+def test_whatever_a_browser_sends_an_allowed_query_is_asked(chosen: tuple[object, object], use: str) -> None:
+    view = lab.task_view(CONFIG)
+    allowed = allowed_pairs(view.task, use)
+    query = settle(chosen, allowed, view)
+    assert allowed[query]
+    if chosen in {tuple(pair) for pair in np.argwhere(allowed).tolist()}:
+        assert query == chosen
+
+
+def test_runs_without_weights_are_named(server: Store, visit: Callable[[str], AppTest]) -> None:
+    page = visit(server.create_experiment(CONFIG))
+    assert {info.value for info in page.info} == {
+        f"{arm} has no weights yet: its run is queued." for arm in ("base", "sft", "pg")
+    }
+
+
+def test_without_models_the_page_says_what_to_do(page: AppTest, trained: tuple[Path, str]) -> None:
+    shown(page.pills(f"paths:arms:{trained[1]}").set_value([]))
+    assert [info.value for info in page.info] == ["Choose at least one model."]
+
+
+def test_a_worker_that_fails_is_one_sentence(
+    page: AppTest, trained: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("This took longer than 30 seconds, and was given up.")
+
+    monkeypatch.setattr(lab.manager(), "inspect", fail)
+    shown(page.button_group("paths:samples").set_value([20]))
+    assert [error.value for error in page.error] == [
+        "The models could not be asked: This took longer than 30 seconds, and was given up."
+    ]
+    assert page.selectbox(f"paths:from:{trained[1]}").value is not None
+
+
+def test_an_experiment_deleted_meanwhile_leaves_a_page(server: Store, visit: Callable[[str], AppTest]) -> None:
+    doomed = train_into(server, CONFIG.model_copy(update={"arms": {}, "seeds": (0,)}))
+    page = visit(doomed)
+    (run,) = server.runs(doomed)
+    for step in server.weight_steps(run.id):
+        (server.home / "checkpoints" / run.id / f"{step}.safetensors").unlink()
+    shown(page)
+    assert [info.value for info in page.info] == ["base has no weights: its run finished before its first evaluation."]
+    server.delete_experiment(doomed)
+    shown(page)
+    assert page.title[0].value == "Paths"
+
+
+def test_hostile_labels_are_shown_as_they_are(server: Store, visit: Callable[[str], AppTest]) -> None:
+    edges = [(i, j) for i in range(6) for j in range(i + 1, 6)]
+    graph = {"kind": "file", "labels": HOSTILE, "edges": edges}
+    config = parse({"graph": graph, "model": {"kind": "factored"}, "base": {"steps": 1}, "arms": {}})
+    page = visit(train_into(server, config))
+    names = node_names(HOSTILE)
+    assert names[0] == HOSTILE[0]
+    assert len(set(names)) == len(HOSTILE)
+    texts = [element.value for element in [*page.markdown, *page.caption]]
+    for label in HOSTILE:
+        assert not any(label in text for text in texts)
+    heading = next(text for text in texts if "on the way to" in text)
+    source, target = (page.selectbox(f"paths:{end}:{page.session_state.experiment}").value for end in ("from", "to"))
+    assert escaped(HOSTILE[source]) in heading
+    assert escaped(HOSTILE[target]) in heading
+
+
+@given(some.text(some.characters(min_codepoint=32, max_codepoint=0x17F), min_size=1).map(str.strip))
+def test_escaped_text_is_plain_text_in_markdown(text: str) -> None:
+    text = " ".join(text.split())
+    assert MarkdownIt().renderInline(escaped(text)) == html.escape(text, quote=True).replace("&#x27;", "'")
+
+
+def test_a_node_visited_twice_is_told_apart() -> None:
+    assert visit_names([0, 1, 0, 0], ["A", "B"]) == ["A", "B", "A (visit 2)", "A (visit 3)"]
+    assert path_text(0, (1, 2), ["A", "B"]) == "A → B → end"
