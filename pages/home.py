@@ -27,7 +27,11 @@ def start_live() -> None:
 
 with st.container(horizontal=True):
     st.button(
-        "Train this comparison live", type="primary", icon=":material/play_arrow:", on_click=start_live, key="live"
+        "Train this comparison live",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=start_live,
+        key="live",
     )
     if st.button("Build your own graph", icon=":material/account_tree:", key="build"):
         st.switch_page("pages/build.py")

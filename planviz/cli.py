@@ -75,7 +75,10 @@ def default(
 def open_app(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 8501,
     public: Annotated[
-        bool, typer.Option("--public", help="Listen on all addresses: anyone who can reach this machine can train.")
+        bool,
+        typer.Option(
+            "--public", help="Listen on all addresses: anyone who can reach this machine can train."
+        ),
     ] = False,
 ) -> None:
     """Open planviz in the browser, on localhost."""
@@ -88,15 +91,21 @@ def open_app(
 
 @app.command()
 def run(
-    config: Annotated[Path | None, typer.Argument(help="A TOML file of settings.", show_default=False)] = None,
+    config: Annotated[
+        Path | None, typer.Argument(help="A TOML file of settings.", show_default=False)
+    ] = None,
     preset_name: Annotated[str | None, typer.Option("--preset", help="quick, paper or blocksworld.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, as KEY=VALUE; may be repeated.")
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of every arm, such as 0,1,2.")] = None,
     arms: Annotated[str | None, typer.Option(help="Only these arms, such as pg,q-process.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write config, metrics, paths and checkpoints there.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; as many as cores by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write config, metrics, paths and checkpoints there.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs at once; as many as cores by default.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Train an experiment without a browser and print its results."""
@@ -167,7 +176,9 @@ def _wait(store: Any, experiment_id: str, *, quiet: bool) -> None:
         bars: dict[str, Any] = {}
         while True:
             runs = store.runs(experiment_id)
-            progress.update(total, total=sum(r.total_steps for r in runs), completed=sum(r.step for r in runs))
+            progress.update(
+                total, total=sum(r.total_steps for r in runs), completed=sum(r.step for r in runs)
+            )
             for record in runs:
                 if record.state == "running" and record.id not in bars:
                     name = f"{record.arm} (seed {record.seed})"

@@ -47,9 +47,7 @@ class GraphConfig(Section):
         "acyclic", "Kind of graph", "How the graph is made.", paper="Erdős–Rényi and Blocksworld"
     )
     nodes: int = setting(24, "Nodes", "How many nodes the graph has.", paper=100, ge=2, le=400)
-    density: float = setting(
-        0.2, "Density", "The probability of each possible edge.", paper=0.15, gt=0, le=1
-    )
+    density: float = setting(0.2, "Density", "The probability of each possible edge.", paper=0.15, gt=0, le=1)
     stages: int = setting(3, "Stages", "How many stages the nodes are divided into.", ge=2, le=12)
     rows: int = setting(5, "Rows", "How many rows the grid has.", ge=2, le=20)
     columns: int = setting(5, "Columns", "How many columns the grid has.", ge=2, le=20)
@@ -84,7 +82,9 @@ class ModelConfig(Section):
     )  # fmt: skip
     width: int = setting(120, "Width (d)", "Size of the transformer's hidden state.", paper=120, ge=4, le=512)
     layers: int = setting(1, "Layers", "Number of transformer blocks.", paper=1, ge=1, le=6)
-    heads: int = setting(1, "Heads", "Attention heads in a block; must divide the width.", paper=1, ge=1, le=16)
+    heads: int = setting(
+        1, "Heads", "Attention heads in a block; must divide the width.", paper=1, ge=1, le=16
+    )
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> ModelConfig:
@@ -145,7 +145,11 @@ class QLearningConfig(Training):
         0.3, "Rollout temperature", "Temperature of softmax(Q/τ) while sampling training paths.", gt=0, le=10
     )
     policy_temperature: float = setting(
-        0.1, "Policy temperature (τ)", "Temperature of softmax(Q/τ) when the policy is evaluated.", gt=0, le=10
+        0.1,
+        "Policy temperature (τ)",
+        "Temperature of softmax(Q/τ) when the policy is evaluated.",
+        gt=0,
+        le=10,
     )
     target_decay: float = setting(
         0.9, "Target network decay", "EMA decay of the target network; 0 means no target network (the paper).",
@@ -157,17 +161,21 @@ class QLearningConfig(Training):
     )  # fmt: skip
 
 
-ArmConfig = Annotated[
-    SftConfig | PolicyGradientConfig | QLearningConfig, Field(discriminator="method")
-]
+ArmConfig = Annotated[SftConfig | PolicyGradientConfig | QLearningConfig, Field(discriminator="method")]
 
 
 class EvaluationConfig(Section):
     """How often and on how much the runs are measured."""
 
-    evaluations: int = setting(20, "Evaluations", "Evaluations of each run, after the one at step 0.", ge=1, le=500)
-    pairs: int = setting(100, "Pairs", "At most this many train and this many test pairs are measured.", ge=1, le=10_000)
-    samples: int = setting(20, "Samples a pair", "Paths sampled for every measured pair.", paper=100, ge=1, le=1000)
+    evaluations: int = setting(
+        20, "Evaluations", "Evaluations of each run, after the one at step 0.", ge=1, le=500
+    )
+    pairs: int = setting(
+        100, "Pairs", "At most this many train and this many test pairs are measured.", ge=1, le=10_000
+    )
+    samples: int = setting(
+        20, "Samples a pair", "Paths sampled for every measured pair.", paper=100, ge=1, le=1000
+    )
 
 
 class ExperimentConfig(Section):

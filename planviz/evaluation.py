@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from planviz.config import QLearningConfig, SftConfig, PolicyGradientConfig
+from planviz.config import PolicyGradientConfig, QLearningConfig, SftConfig
 from planviz.events import QueryPaths
 from planviz.methods.policy_gradient import path_kl
 from planviz.metrics import group_paths, sampled_metrics
@@ -43,11 +43,11 @@ def evaluate(
     """
     queries = torch.from_numpy(pairs)
     greedy = sample_paths(model, queries, task.max_steps, generator, temperature=0)
-    outcomes = judge(task, *(tensor.numpy() for tensor in greedy))
+    outcomes = judge(task, *greedy.arrays())
     sampled = sample_paths(
         model, queries, task.max_steps, generator, samples=samples, temperature=temperature
     )
-    grouped = group_paths(task, *(tensor.numpy() for tensor in sampled), samples)
+    grouped = group_paths(task, *sampled.arrays(), samples)
     values = {
         "greedy_accuracy": float(np.mean(outcomes == 0)),
         **sampled_metrics(task, grouped, correct_paths),

@@ -66,7 +66,7 @@ def inspect_query(
         sampled = sample_paths(
             model, pairs, task.max_steps, generator, samples=samples, temperature=temperature
         )
-        (paths,) = group_paths(task, *(tensor.numpy() for tensor in sampled), samples)
+        (paths,) = group_paths(task, *sampled.arrays(), samples)
         prefixes = sorted(
             {path[:end] for path in paths.paths for end in range(len(path))}, key=lambda p: (len(p), p)
         )

@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from planviz.models.base import PlanningModel
+from planviz.task import Ints
 
 COMPACT_BELOW = 0.8
 """The batch is compacted when fewer than this share of its rows is still running."""
@@ -24,7 +25,11 @@ class Paths(NamedTuple):
     tokens: Tensor
     lengths: Tensor
 
-    def __getitem__(self, rows: Tensor) -> Paths:  # type: ignore[override]
+    def arrays(self) -> tuple[Ints, Ints, Ints]:
+        """Pairs, tokens and lengths as numpy arrays that share the tensors' memory."""
+        return self.pairs.numpy(), self.tokens.numpy(), self.lengths.numpy()
+
+    def select(self, rows: Tensor) -> Paths:
         """The paths of the given rows, cut to the longest of them."""
         lengths = self.lengths[rows]
         longest = int(lengths.max()) if len(lengths) else 1

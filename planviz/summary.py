@@ -27,7 +27,7 @@ def summarize(evaluations: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (arm, method, seed), run in evaluations.groupby(["arm", "method", "seed"], sort=False):
-        last = run.loc[run["step"].idxmax()]
+        last = run.sort_values("step").iloc[-1]
         row = {"arm": arm, "method": method, "seed": seed, "steps": last["step"], "seconds": last["seconds"]}
         for name, (split, metric) in SUMMARY.items():
             values = run.loc[run["split"] == split].sort_values("step")[metric]

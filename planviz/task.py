@@ -79,7 +79,7 @@ def build_task(config: ExperimentConfig) -> Task:
         GraphError: the graph's settings fit no graph.
     """
     graph = build_graph(config.graph)
-    adjacency = nx.to_numpy_array(graph, nodelist=range(len(graph)), weight=None) > 0
+    adjacency = nx.to_numpy_array(graph, nodelist=range(len(graph))) > 0
     distance = shortest_distances(adjacency)
     rng = np.random.default_rng(config.split.seed)
     train_pairs, test_pairs = split_pairs(distance, config.split.train_share, rng)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,9 +35,10 @@ def cooccurrence_policy(task: Task) -> Floats:
     """
     counts = np.zeros((task.nodes,) * 3)
     for text in task.texts:
-        np.add.at(counts, (text[-1], np.array(text[:-1]), np.array(text[1:])), 1)
+        for current, following in pairwise(text):
+            counts[text[-1], current, following] += 1
     totals = counts.sum(axis=2, keepdims=True)
-    return np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    return np.asarray(counts / np.where(totals > 0, totals, 1))
 
 
 def optimal_q(

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import networkx as nx
+import pytest
 import torch
 from hypothesis import strategies as st
 from torch import Generator
 
 from planviz.config import ExperimentConfig, GraphConfig, ModelConfig, SplitConfig
 from planviz.models import PlanningModel, build_model
-from planviz.rollout import Paths
+from planviz.rollout import Paths, sample_paths
 from planviz.task import Task, build_task
 
 MODELS = {
@@ -70,6 +71,18 @@ def as_paths(pairs: list[tuple[int, int]], paths: list[list[int]], eos: int) -> 
     )
 
 
+def record_paths(monkeypatch: pytest.MonkeyPatch, module: str) -> list[Paths]:
+    """The paths that a module samples from now on, as it samples them."""
+    recorded: list[Paths] = []
+
+    def recording(*args: Any, **kwargs: Any) -> Paths:
+        recorded.append(sample_paths(*args, **kwargs))
+        return recorded[-1]
+
+    monkeypatch.setattr(f"{module}.sample_paths", recording)
+    return recorded
+
+
 def as_lists(paths: Paths) -> list[tuple[tuple[int, int], list[int]]]:
     """Each query with its path, without filler."""
     return [
@@ -80,7 +93,8 @@ def as_lists(paths: Paths) -> list[tuple[tuple[int, int], list[int]]]:
 
 def next_logits(model: PlanningModel, pair: tuple[int, int], prefix: list[int]) -> torch.Tensor:
     """(V,) logits after one prefix, one query at a time and without a cache."""
-    return model(torch.tensor([pair]), torch.tensor([prefix], dtype=torch.long))[0, -1]
+    logits: torch.Tensor = model(torch.tensor([pair]), torch.tensor([prefix], dtype=torch.long))
+    return logits[0, -1]
 
 
 def log_likelihood(model: PlanningModel, pair: tuple[int, int], path: list[int]) -> torch.Tensor:

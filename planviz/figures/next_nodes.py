@@ -80,7 +80,10 @@ def next_node_bars(
     order = [*bars, *rest]
     figure.update_xaxes(tickformat=".0%", range=[0, 1.2], tickvals=[0, 0.5])
     figure.update_yaxes(
-        type="category", categoryorder="array", categoryarray=order, range=[len(order) - 0.4, -0.6],
+        type="category",
+        categoryorder="array",
+        categoryarray=order,
+        range=[len(order) - 0.4, -0.6],
         ticklabelstandoff=4,
     )
     parts = [

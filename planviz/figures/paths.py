@@ -128,7 +128,7 @@ def _add_steps(
         texts = [_step_text(labels, step, steps[step], total, look.label) for step in chosen]
         figure.add_scatter(
             x=x, y=y, mode="lines+markers", name=look.label, legendgroup=outcome, showlegend=False,
-            line={"color": look.color, "dash": look.dash, "width": width}, opacity=0.85,
+            line={"color": look.color, "dash": look.dash, "width": width, "backoff": 0}, opacity=0.85,
             marker={"symbol": "arrow", "angleref": "previous", "size": np.tile(sizes, len(chosen)),
                     "color": look.color, "opacity": 1, "line": {"width": 0}},
             text=np.repeat(texts, len(CURVE) + 1), hovertemplate="%{text}<extra></extra>",

@@ -27,6 +27,7 @@ PURPLE, OLIVE, GREY = "#ae47c5", "#6b7400", "#8b929a"
 HEIGHT = 360
 CONFIG: dict[str, Any] = {
     "displaylogo": False,
+    "showSendToCloud": False,
     "responsive": True,
     "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
 }
@@ -38,8 +39,16 @@ TEMPLATE = go.layout.Template(
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "colorway": [BLUE, AMBER, TEAL, PURPLE, CRIMSON, OLIVE, GREY],
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": TEAL},
         "hoverlabel": {"bgcolor": "#ffffff", "font": {"color": TEXT["light"]}},
-        "xaxis": {"showgrid": False, "zeroline": False, "gridcolor": "#e4e9ea", "automargin": True},
+        "xaxis": {
+            "showgrid": False,
+            "zeroline": False,
+            "automargin": True,
+            "spikecolor": GREY,
+            "spikethickness": 1,
+            "hoverformat": ",.1~f",
+        },
         "yaxis": {"zeroline": False, "gridcolor": "#e4e9ea", "automargin": True},
     }
 )
@@ -231,10 +240,15 @@ def finish(
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "legend": {
-            "orientation": "h", "traceorder": "normal", "itemwidth": 30,
-            "x": 0, "xanchor": "left", "y": 1 + above / height, "yanchor": "bottom",
+            "orientation": "h",
+            "traceorder": "normal",
+            "itemwidth": 30,
+            "x": 0,
+            "xanchor": "left",
+            "y": 1 + above / height,
+            "yanchor": "bottom",
         },
-        "uirevision": title,  # zoom and hidden arms survive live updates
+        "uirevision": title,  # zoom and hidden arms survive where a figure is updated in place
         "meta": {"title": title, "alt": alt},
     }
     return figure.update_layout(shared).update_layout(layout)

@@ -61,10 +61,10 @@ class PolicyGradient(Method):
         rewards = self._rewards(paths)
         advantages = rewards - self._baseline(rewards)
         useful = advantages != 0 if self.config.kl == 0 else torch.ones_like(rewards, dtype=torch.bool)
-        values = {"loss": 0.0, "reward": rewards.mean().item()}
+        values = {"loss": 0.0, "reward": rewards.mean().item(), "kl": 0.0}
         if useful.any():  # a path with advantage 0 has no gradient: leave it out
             share = useful.float().mean()
-            loss, values["kl"] = self._loss(paths[useful.nonzero()[:, 0]], advantages[useful])
+            loss, values["kl"] = self._loss(paths.select(useful.nonzero()[:, 0]), advantages[useful])
             values["loss"] = (share * loss).item()
             self.update(share * loss)
         return StepResult(len(rewards), int(paths.lengths.sum()), values)
@@ -76,7 +76,7 @@ class PolicyGradient(Method):
         return sample_paths(self.model, queries, self.task.max_steps, self.generator, samples=samples)
 
     def _rewards(self, paths: Paths) -> Tensor:
-        outcomes = judge(self.task, *(tensor.numpy() for tensor in paths))
+        outcomes = judge(self.task, *paths.arrays())
         return torch.from_numpy(outcomes == 0).float()
 
     def _baseline(self, rewards: Tensor) -> Tensor:

@@ -6,9 +6,11 @@ A path ends when k = t, at EOS, and at the length limit: a path that was cut off
 worth its reward and no more. (Bootstrapping past the cut-off lets values feed on themselves and diverge.)
 
 The paths are the model's own, drawn from softmax(Q / τ), or off-policy those of the frozen base; either way a
-share ε of the steps is random. Two things that the paper does not have make a transformer converge fast: the target network, an
-exponential moving average of the weights; and the calibrated head. SFT logits are not on the scale of Q-values,
-and starting from them unchanged costs a long, deep dip.
+share ε of the steps is random. Off-policy that share matters more: what nobody tries, nobody corrects.
+
+Two things that the paper does not have make a transformer converge fast: the target network, an exponential
+moving average of the weights; and the calibrated head. SFT logits are not on the scale of Q-values, and
+starting from them unchanged costs a long, deep dip.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from planviz.task import Task, edges_taken, text_arrays
 
 def step_rewards(task: Task, paths: Paths, reward: str) -> Tensor:
     """The reward of every step of the paths, (B, L) float; steps past the end of a path mean nothing."""
-    pairs, tokens = paths.pairs.numpy(), paths.tokens.numpy()
+    pairs, tokens, _ = paths.arrays()
     is_edge = edges_taken(task, pairs, tokens)
     steps = Steps(
         arrives=tokens == pairs[:, 1:],
@@ -68,7 +70,9 @@ class QLearning(Method):
 
     def step(self) -> StepResult:
         count = self.config.batch_size
-        paths = self._sample(self.queries[torch.randint(len(self.queries), (count,), generator=self.generator)])
+        paths = self._sample(
+            self.queries[torch.randint(len(self.queries), (count,), generator=self.generator)]
+        )
         rewards = step_rewards(self.task, paths, self.config.reward)
         with torch.no_grad():
             values = self.target(paths.pairs, paths.tokens[:, :-1]).amax(dim=2)
@@ -100,8 +104,8 @@ class QLearning(Method):
     @torch.no_grad()
     def _follow(self) -> None:
         """Move the target network towards the model; with decay 0 it is the model itself."""
-        targets, weights = list(self.target.parameters()), list(self.model.parameters())
-        torch._foreach_lerp_(targets, weights, 1 - self.config.target_decay)
+        for target, weight in zip(self.target.parameters(), self.model.parameters(), strict=True):
+            target.lerp_(weight, 1 - self.config.target_decay)
 
     def state(self) -> dict[str, Tensor]:
         target = {f"target.{name}": value for name, value in self.target.state_dict().items()}

@@ -37,7 +37,8 @@ class Sft(Method):
         self.texts = Paths(*(torch.from_numpy(array) for array in text_arrays(task)))
 
     def step(self) -> StepResult:
-        batch = self.texts[torch.randint(len(self.texts.lengths), (self.batch_size,), generator=self.generator)]
+        rows = torch.randint(len(self.texts.lengths), (self.batch_size,), generator=self.generator)
+        batch = self.texts.select(rows)
         logits = self.model(batch.pairs, batch.tokens[:, :-1])
         loss = negative_log_likelihood(logits, batch).mean()
         self.update(loss)

@@ -14,8 +14,12 @@ class FactoredModel(MarkovModel):
     def __init__(self, nodes: int, generator: Generator) -> None:
         super().__init__()
         tokens = nodes + 1
-        self.adjacency_logits = nn.Parameter(torch.empty(tokens, tokens).normal_(0, 0.02, generator=generator))
-        self.reachability_logits = nn.Parameter(torch.empty(nodes, tokens).normal_(0, 0.02, generator=generator))
+        self.adjacency_logits = nn.Parameter(
+            torch.empty(tokens, tokens).normal_(0, 0.02, generator=generator)
+        )
+        self.reachability_logits = nn.Parameter(
+            torch.empty(nodes, tokens).normal_(0, 0.02, generator=generator)
+        )
 
     def logits(self, current: Tensor, target: Tensor) -> Tensor:
         return self.adjacency_logits[current] + self.reachability_logits[target]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
@@ -47,7 +49,8 @@ class Block(nn.Module):
     def finish(self, hidden: Tensor, attended: Tensor) -> Tensor:
         """The block's output (B, T, d) from its input and the attended values (B, H, T, D)."""
         hidden = hidden + self.attention_out(attended.transpose(1, 2).flatten(2))
-        return hidden + self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(hidden))))
+        out: Tensor = hidden + self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(hidden))))
+        return out
 
 
 class Transformer(PlanningModel):
@@ -60,7 +63,7 @@ class Transformer(PlanningModel):
         self.context = PROMPT + max_steps
         self.token_embedding = nn.Embedding(nodes + 1, width)
         self.position_embedding = nn.Embedding(self.context, width)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.blocks: Sequence[Block] = nn.ModuleList(Block(width, heads) for _ in range(layers))  # type: ignore[assignment]
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, nodes + 1)
         for module in self.modules():

@@ -154,8 +154,8 @@ def split_summary(view: TaskView) -> None:
     """The split in numbers."""
     train, test, texts = len(view.task.train_pairs), len(view.task.test_pairs), len(view.task.texts)
     st.markdown(
-        f"**{train:,}** training pairs with {texts // train} paths each make **{texts:,}** texts.\n\n"
-        f"**{test:,}** test pairs appear in no text and in no training query."
+        f"**Training:** {train:,} pairs, {texts // train} paths each: {texts:,} texts.\n\n"
+        f"**Test:** {test:,} pairs, which are in no text and no training query."
     )
 
 
@@ -201,8 +201,7 @@ def texts(view: TaskView) -> None:
         },
     )  # fmt: skip
     st.caption(
-        f"{table['Times'].sum():,} of the {len(view.task.texts):,} texts: those of the first "
-        f"{min(SHOWN_PAIRS, len(view.task.train_pairs))} training pairs. Another split shows others."
+        f"Shown are {table['Times'].sum():,} of the {len(view.task.texts):,} texts; another split has others."
     )
 
 

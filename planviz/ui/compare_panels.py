@@ -10,6 +10,7 @@ import streamlit as st
 from planviz.config import BASE
 from planviz.figures import style
 from planviz.figures.curves import failure_kinds, metric_curve, pass_at_k
+from planviz.figures.export import page_html
 from planviz.runs.bundle import metrics_csv
 from planviz.runs.records import ExperimentRecord
 from planviz.summary import KEPT, SUMMARY, over_seeds, summarize
@@ -96,7 +97,7 @@ def table(selection: Selection) -> None:
         means.drop(columns="method"),
         hide_index=True,
         alt=f"Final and best values of {len(means)} arms.",
-        column_config={name: percent for name in [*shares, KEPT]}
+        column_config=dict.fromkeys([*shares, KEPT], percent)
         | {"distinct paths": st.column_config.NumberColumn(format="%.2f", help="Per training pair")}
         | {"best distinct paths": st.column_config.NumberColumn(format="%.2f")}
         | {"seconds": st.column_config.NumberColumn(format="%.1f")},
@@ -112,17 +113,7 @@ def downloads(selection: Selection) -> None:
             file_name=f"planviz-{experiment.id}.csv", mime="text/csv", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
         st.download_button(
-            "Charts as HTML", lambda: charts_page(figures(selection)), file_name=f"planviz-{experiment.id}.html",
-            mime="text/html", icon=":material/download:", on_click="ignore",
+            "Charts as HTML", lambda: page_html(list(figures(selection).values()), f"planviz: {experiment.name}"),
+            file_name=f"planviz-{experiment.id}.html", mime="text/html", icon=":material/download:",
+            on_click="ignore",
         )  # fmt: skip
-
-
-def charts_page(drawn: dict[str, go.Figure]) -> str:
-    """All charts on one page that needs no network: plotly is inside."""
-    parts = [
-        f"<h2>{style.title(figure)}</h2>"
-        + figure.to_html(full_html=False, include_plotlyjs=index == 0, config=style.CONFIG)
-        for index, figure in enumerate(drawn.values())
-    ]
-    head = '<!doctype html><meta charset="utf-8"><title>planviz</title><style>body{font-family:system-ui;margin:2rem}</style>'
-    return head + "".join(parts)

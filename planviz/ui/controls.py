@@ -18,7 +18,13 @@ def controls(experiment: ExperimentRecord, everything: list[RunRecord], chosen: 
     everyone = len(chosen) == len(everything)
     buttons: list[tuple[Command, str, str, bool, str]] = [
         ("pause", "Pause", ":material/pause:", going, "Wait before the next step."),
-        ("step", "Step", ":material/skip_next:", "paused" in states, "Make one optimizer step, then wait again."),
+        (
+            "step",
+            "Step",
+            ":material/skip_next:",
+            "paused" in states,
+            "Make one optimizer step, then wait again.",
+        ),
         ("resume", "Resume", ":material/play_arrow:", waiting, "Go on after a pause."),
         ("stop", "Stop", ":material/stop:", going or waiting, "End for good; what was measured is kept."),
     ]

@@ -31,7 +31,8 @@ def findings(evaluations: pd.DataFrame) -> list[Finding]:
             "Fine-tuning memorises which step followed which. It does not learn that reachability is transitive.",
         ),
         Finding(
-            "Paths left by policy gradient", f"{pg['distinct paths']:.1f}", f"from {base['distinct paths']:.1f} per pair",
+            "Paths left by policy gradient", f"{pg['distinct paths']:.1f}",
+            f"from {base['distinct paths']:.1f} per pair",
             "It gets the training pairs right, and goes on narrowing down until one path per pair is left.",
         ),
         Finding(

@@ -67,7 +67,9 @@ def curves() -> None:
             "Queries that appear in no text and in no training prompt: here planning has to generalise.",
         )  # fmt: skip
         show(metric_curve(evaluations, "greedy_accuracy", split=("train", "test")), "live:greedy")
-    with st.expander("Loss and throughput", icon=":material/speed:", on_change="rerun", key="live:more") as more:
+    with st.expander(
+        "Loss and throughput", icon=":material/speed:", on_change="rerun", key="live:more"
+    ) as more:
         if more.open:
             show(loss_curve(steps), "live:loss")
             show(throughput_curve(steps), "live:throughput")

@@ -55,7 +55,7 @@ def sampled_answers(experiment: ExperimentRecord, view: TaskView, query: Query, 
 def _why_waiting(run: RunRecord) -> str:
     if run.state in ("queued", "running"):
         return f"{run.arm} has no weights yet: its run is {run.state}."
-    return f"{run.arm} has no weights: its run {run.state} before its first evaluation."
+    return f"{run.arm} has no stored weights; its run is {run.state}."
 
 
 def _paths(view: TaskView, models: list[Model], found: list[QueryInspection]) -> None:
@@ -154,9 +154,7 @@ def _next_nodes(
     st.plotly_chart(figure, config=style.CONFIG, alt=style.alt(figure), key="paths:next")
 
 
-def _path_picker(
-    key: str, query: Query, found: list[QueryInspection], names: list[str]
-) -> tuple[int, ...]:
+def _path_picker(key: str, query: Query, found: list[QueryInspection], names: list[str]) -> tuple[int, ...]:
     """One of the sampled paths; it stays chosen when the models change and no longer take it."""
     counts: Counter[tuple[int, ...]] = Counter()
     for answer in found:

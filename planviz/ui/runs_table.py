@@ -37,7 +37,9 @@ def runs_table(runs: list[RunRecord], evaluations: pd.DataFrame, key: str) -> li
         column_config={
             "progress": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
             "train accuracy": st.column_config.NumberColumn(format="percent", help="Sampled, training pairs"),
-            "test accuracy": st.column_config.NumberColumn(format="percent", help="Sampled, pairs never trained on"),
+            "test accuracy": st.column_config.NumberColumn(
+                format="percent", help="Sampled, pairs never trained on"
+            ),
             "distinct paths": st.column_config.NumberColumn(
                 format="%.2f", help="Distinct correct paths a training pair"
             ),

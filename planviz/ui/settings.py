@@ -23,7 +23,7 @@ def setting_input(key: str, **options: Any) -> None:
     field = type(section).model_fields[name]
     widget = f"setting:{key}"
     st.session_state[widget] = getattr(section, name)
-    common = {
+    common: dict[str, Any] = {
         "label": field.title or name,
         "key": widget,
         "help": _help(field),

@@ -105,7 +105,9 @@ def from_link(parameters: Mapping[str, str]) -> tuple[ExperimentConfig, str, lis
         try:
             config = with_settings(config, {key: value})
         except SettingError as error:
-            problems.append(f"This link could not be read in full: {error}. The preset's value is used instead.")
+            problems.append(
+                f"This link could not be read in full: {error}. The preset's value is used instead."
+            )
     return config, name, problems
 
 

@@ -57,7 +57,7 @@ def visit(browser: Browser, tmp_path: Path) -> Iterator[Visit]:
 
 
 def evaluation_rows(arm: str, seed: int, finals: dict[str, float], steps: int = 5) -> list[dict[str, object]]:
-    """Evaluations of one run: every metric rises in a line from 0 to its final value, on test to half of it."""
+    """Evaluations of one run: every metric rises from 0 to its final value, on test to half of it."""
     method = {"base": "sft", "sft": "sft"}.get(arm, arm.split("-")[0])
     return [
         {

@@ -30,4 +30,7 @@ def test_the_page_shows_all_charts_offline_and_keeps_hostile_names_as_text(
     assert page.locator("figcaption").first.inner_text() == style.alt(figures[0])
     assert page.locator("#figure-1").get_by_text(f"from {style.short(HOSTILE[0])}").count() == 1
     assert page.locator("figure img").count() == 0
+    buttons = page.evaluate("[...document.querySelectorAll('.modebar-btn')].map(b => b.dataset.title)")
+    assert "Download plot as a PNG" in buttons
+    assert not any("Share" in button for button in buttons)  # nothing is sent to plotly's cloud
     assert visit.complaints == visit.requests == []

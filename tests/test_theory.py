@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planviz.config import GraphConfig
+from planviz.rewards import outcome_reward, process_reward
+from planviz.theory import cooccurrence_policy, count_correct_paths, optimal_q
+from tests.engine_helpers import graphs, listed, networkx_graph, task_of
+
+
+def adjacency_of(config: GraphConfig) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return nx.to_numpy_array(networkx_graph(config)) > 0
+
+
+@given(graphs(acyclic=True), st.integers(1, 6))
+def test_on_an_acyclic_graph_correct_paths_are_the_simple_paths(config: GraphConfig, limit: int) -> None:
+    counts, graph = count_correct_paths(adjacency_of(config), limit), networkx_graph(config)
+    for source in graph:
+        for target in graph:
+            if source != target:
+                expected = len(list(nx.all_simple_paths(graph, source, target, cutoff=limit)))
+                assert counts[source, target] == expected
+
+
+def walks_until_first_arrival(graph: nx.DiGraph[int], source: int, target: int, limit: int) -> int:
+    if source == target:
+        return 1
+    if limit == 0:
+        return 0
+    return sum(walks_until_first_arrival(graph, node, target, limit - 1) for node in graph[source])
+
+
+@given(graphs(max_nodes=4), st.integers(1, 5))
+def test_with_cycles_correct_paths_are_the_walks_that_end_on_first_arrival(
+    config: GraphConfig, limit: int
+) -> None:
+    counts, graph = count_correct_paths(adjacency_of(config), limit), networkx_graph(config)
+    for source in graph:
+        for target in graph:
+            expected = walks_until_first_arrival(graph, source, target, limit) if source != target else 0
+            assert counts[source, target] == expected
+
+
+def test_counts_beyond_all_floats_stay_numbers() -> None:
+    """300 nodes, all joined: there are about 300^299 paths."""
+    counts = count_correct_paths(~np.eye(300, dtype=bool), 299)
+    assert not np.isnan(counts).any()
+    assert (counts[~np.eye(300, dtype=bool)] > 1e300).all() and (np.diagonal(counts) == 0).all()
+
+
+@given(graphs(), st.integers(1, 5))
+def test_the_cooccurrence_policy_is_the_table_of_counts(config: GraphConfig, paths: int) -> None:
+    task = task_of(config, paths_per_pair=paths)
+    policy = cooccurrence_policy(task)
+    for target in range(task.nodes):
+        for current in range(task.nodes):
+            following = [
+                text[j + 1]
+                for text in task.texts
+                for j in range(len(text) - 1)
+                if (text[-1], text[j]) == (target, current)
+            ]
+            expected = [following.count(k) / max(len(following), 1) for k in range(task.nodes)]
+            np.testing.assert_allclose(policy[target, current], expected)
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_the_process_fixed_point_on_acyclic_graphs_is_a_plus_r_minus_one(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    nodes = int(rng.integers(3, 10))
+    names = rng.permutation(nodes)
+    drawn = np.argwhere(np.triu(rng.random((nodes, nodes)) < rng.uniform(0.2, 0.9), k=1))
+    edges = {(0, 1), (0, 2), *((int(i), int(j)) for i, j in drawn)}
+    config = listed(nodes, [(int(names[i]), int(names[j])) for i, j in edges])
+    graph = networkx_graph(config)
+    expected = [
+        [[graph.has_edge(c, k) + nx.has_path(graph, k, t) - 1 for k in graph] for c in graph] for t in graph
+    ]
+    np.testing.assert_allclose(optimal_q(task_of(config), process_reward), expected, atol=1e-9)
+
+
+HAND_WORKED = listed(4, [(0, 1), (1, 2), (0, 2)])
+"""0 → 1 → 2 and 0 → 2; node 3 has no edge. The target is 2."""
+
+
+def test_process_values_worked_out_by_hand_with_a_discount() -> None:
+    """γ = ½. The best that can be had: 1 in 0 and in 1 (go to 2), 0 in 3 (jump to 2: 1 − 1)."""
+    q = optimal_q(task_of(HAND_WORKED), process_reward, discount=0.5)[2]
+    np.testing.assert_allclose(
+        q[[0, 1, 3]],
+        [
+            [-1 + 0.5, 0 + 0.5, 1, -1 + 0],  # from 0: stay, to 1, arrive, to 3
+            [-1 + 0.5, -1 + 0.5, 1, -1 + 0],  # from 1: jump to 0, stay, arrive, jump to 3
+            [-1 + 0.5, -1 + 0.5, 0, -1 + 0],  # from 3: jumps only
+        ],
+    )
+
+
+def test_outcome_values_cannot_tell_good_steps_from_bad() -> None:
+    """Every step but the jump to the target itself is worth 1, as all of them can still be followed by success."""
+    q = optimal_q(task_of(HAND_WORKED), outcome_reward)[2]
+    np.testing.assert_allclose(q[[0, 1, 3]], [[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 0, 1]])
+
+
+@given(graphs(), st.floats(0.1, 0.95))
+def test_with_a_discount_a_step_along_an_edge_is_worth_its_distance(
+    config: GraphConfig, discount: float
+) -> None:
+    q = optimal_q(task_of(config), process_reward, discount)
+    graph = networkx_graph(config)
+    for target in graph:
+        distance = nx.single_target_shortest_path_length(graph, target)
+        for current, following in graph.edges:
+            if following in distance and current != target:
+                assert q[target, current, following] == pytest.approx(discount ** distance[following])
+
+
+def test_values_that_do_not_settle_are_an_error() -> None:
+    with pytest.raises(ValueError, match="did not settle within 1 sweeps"):
+        optimal_q(task_of(HAND_WORKED), process_reward, sweeps=1)

@@ -1,0 +1,342 @@
+"""The Build page: every kind of graph with its facts, the split and its texts, files, and bad input."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import networkx as nx
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from planviz.config import ExperimentConfig, GraphConfig, preset
+from planviz.graphs.files import GraphFileError, read_graphml, write_graphml
+from planviz.graphs.generate import build_graph
+from planviz.task import build_task
+from planviz.ui.build_network import isolated
+from planviz.ui.build_text import count, sentence, text_table
+
+ROOT = Path(__file__).parents[2]
+APP = ROOT / "app.py"
+FIXTURES = ROOT / "tests" / "fixtures" / "graphs"
+HOSTILE = "![x](http://evil.example/x.png) <script>"
+
+
+def open_build(**parameters: Any) -> AppTest:
+    """The Build page of a session that was opened with these query parameters (with _ for .)."""
+    app = AppTest.from_file(APP, default_timeout=60)
+    for key, value in parameters.items():
+        app.query_params[key.replace("_", ".", 1)] = str(value)
+    app.run()
+    app.switch_page("pages/build.py").run()
+    assert not app.exception
+    return app
+
+
+def draft(app: AppTest) -> ExperimentConfig:
+    config: ExperimentConfig = app.session_state["draft"]
+    return config
+
+
+def facts(app: AppTest) -> dict[str, str]:
+    return {tile.label: tile.value for tile in app.metric}
+
+
+def texts(app: AppTest) -> Any:
+    return app.dataframe[0].value
+
+
+def choose(app: AppTest, kind: str) -> AppTest:
+    app.selectbox(key="build:kind").set_value(kind).run()
+    assert not app.exception
+    return app
+
+
+def drawn(app: AppTest) -> dict[str, Any]:
+    """What the draggable network was given to draw."""
+    frame = html.unescape(app.get("iframe")[0].proto.srcdoc)
+    data = re.search(r'data-network="([^"]*)"', frame)
+    assert data
+    network: dict[str, Any] = json.loads(html.unescape(data[1]))
+    return network
+
+
+def graphml(*labels: str) -> bytes:
+    """A file with these nodes in one line."""
+    graph: nx.DiGraph[int] = nx.DiGraph(pairwise(range(len(labels))))
+    nx.set_node_attributes(graph, dict(enumerate(labels)), "label")
+    return write_graphml(graph)
+
+
+@pytest.mark.parametrize(
+    "kind", [{"kind": "acyclic"}, {"kind": "directed", "nodes": 12}, {"kind": "staged"}, {"kind": "grid"},
+             {"kind": "blocksworld", "blocks": 3}]
+)  # fmt: skip
+def test_every_kind_is_drawn_with_its_facts(kind: dict[str, Any]) -> None:
+    app = open_build(**{f"graph_{key}": value for key, value in kind.items()})
+    graph = build_graph(draft(app).graph)
+    distances = [
+        steps
+        for _, reached in nx.all_pairs_shortest_path_length(graph)
+        for steps in reached.values()
+        if steps
+    ]
+    shown = facts(app)
+    assert shown["Nodes"] == str(len(graph))
+    assert shown["Edges"] == str(graph.number_of_edges())
+    assert shown["Acyclic"] == ("yes" if nx.is_directed_acyclic_graph(graph) else "no")
+    assert shown["Reachable pairs"] == f"{len(distances):,}"
+    assert shown["Shortest paths"] == f"{min(distances)}–{max(distances)}"
+    assert [node["label"] for node in drawn(app)["nodes"]] == [
+        label for _, label in graph.nodes(data="label")
+    ]
+    assert {(edge["from"], edge["to"]) for edge in drawn(app)["edges"]} == set(graph.edges)
+    assert len(app.get("plotly_chart")) == 3
+
+
+def test_correct_paths_are_counted_as_networkx_counts_them() -> None:
+    app = open_build(graph_nodes=12, graph_density=0.4)
+    graph = build_graph(draft(app).graph)
+    counts = [
+        len(list(nx.all_simple_paths(graph, source, target)))
+        for source in graph
+        for target in nx.descendants(graph, source)
+    ]
+    tile = next(tile for tile in app.metric if tile.label == "Correct paths")
+    assert float(tile.value) == median(counts)
+    assert tile.delta == f"median, most {max(counts)}"
+
+
+def test_only_the_settings_of_the_kind_are_there() -> None:
+    app = open_build()
+
+    def settings() -> set[str]:
+        return {str(widget.key) for widget in app.number_input if "graph." in str(widget.key)}
+
+    assert settings() == {"setting:graph.nodes", "setting:graph.density", "setting:graph.seed"}
+    choose(app, "staged")
+    assert "setting:graph.stages" in settings()
+    choose(app, "grid")
+    assert settings() == {"setting:graph.rows", "setting:graph.columns"}
+    choose(app, "blocksworld")
+    assert settings() == {"setting:graph.blocks"}
+
+
+def test_settings_change_the_graph() -> None:
+    app = open_build()
+    before = drawn(app)
+    app.number_input(key="setting:graph.nodes").set_value(17).run()
+    assert facts(app)["Nodes"] == "17"
+    app.button(key="build:reroll:graph.seed").click().run()
+    assert draft(app).graph.seed == 1
+    assert drawn(app) != before
+
+
+def test_a_graph_with_thousands_of_edges_is_drawn_without_dragging() -> None:
+    app = open_build(graph_nodes=120, graph_density=0.6, split_paths_per_pair=1)
+    assert draft(app).split.paths_per_pair == 1
+    assert not app.get("iframe")
+    assert len(app.get("plotly_chart")) == 4
+
+
+def test_the_texts_are_correct_paths_of_training_pairs() -> None:
+    app = open_build()
+    task = build_task(draft(app))
+    pairs = {tuple(pair) for pair in task.train_pairs.tolist()}
+    assert texts(app)["Times"].sum() == 5 * draft(app).split.paths_per_pair
+    for text in texts(app)["Text"]:
+        *tokens, end = text.split()
+        source, target, *path = map(int, tokens)
+        assert end == "EOS"
+        assert (source, target) in pairs
+        assert (path[0], path[-1]) == (source, target)
+        assert nx.is_path(task.graph, path)
+
+
+def test_share_paths_and_seed_change_split_and_texts() -> None:
+    app = open_build()
+    first = texts(app)
+    app.number_input(key="setting:split.paths_per_pair").set_value(2).run()
+    assert texts(app)["Times"].sum() == 10
+    app.button(key="build:reroll:split.seed").click().run()
+    assert draft(app).split.seed == 1
+    assert set(texts(app)["Pair"]) != set(first["Pair"])
+    app.number_input(key="setting:split.train_share").set_value(0.5).run()
+    train = round(0.5 * int(facts(app)["Reachable pairs"]))
+    assert any(f"{train} pairs, 2 paths each: {2 * train} texts" in text.value for text in app.markdown)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"graph_nodes": 4, "graph_density": 0.01, "graph_seed": 1}, "0 reachable pairs"),
+        ({"graph_nodes": 3, "graph_density": 1, "split_train_share": 0.9}, "leaves no test pairs"),
+        ({"graph_nodes": 4, "graph_kind": "staged", "graph_stages": 6}, "choose at most 4 stages"),
+    ],
+)
+def test_what_makes_no_task_is_told_in_a_sentence_and_nothing_is_lost(
+    settings: dict[str, Any], words: str
+) -> None:
+    app = open_build(**settings)
+    assert len(app.error) == 1
+    assert words in app.error[0].value.replace("\\", "")
+    assert app.button(key="build:train").disabled
+    if "graph_stages" not in settings:  # there the settings fit no graph at all
+        assert facts(app)["Nodes"] == str(settings["graph_nodes"])
+        assert drawn(app)["nodes"]
+    app.number_input(key="setting:graph.nodes").set_value(20).run()
+    app.number_input(key="setting:graph.density").set_value(0.5).run()
+    assert not app.error
+    assert not app.button(key="build:train").disabled
+
+
+def test_a_number_out_of_range_in_a_link_keeps_the_presets_value() -> None:
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params["graph.nodes"] = "9000"
+    app.run()
+    assert any("graph.nodes" in notice.value and "400" in notice.value for notice in app.warning)
+    app.switch_page("pages/build.py").run()
+    assert facts(app)["Nodes"] == str(preset("quick").graph.nodes)
+
+
+def test_a_preset_replaces_the_draft_and_changes_to_it_can_be_undone() -> None:
+    app = open_build()
+    app.segmented_control(key="build:preset").set_value("paper").run()
+    assert draft(app) == preset("paper")
+    with pytest.raises(KeyError):
+        app.button(key="build:undo")
+    app.number_input(key="setting:graph.nodes").set_value(20).run()
+    app.button(key="build:undo").click().run()
+    assert draft(app) == preset("paper")
+
+
+@pytest.fixture
+def uploading() -> Iterator[AppTest]:
+    """The page, waiting for a file."""
+    app = choose(open_build(), "file")
+    assert draft(app) == preset("quick")
+    assert facts(app)["Nodes"] == str(preset("quick").graph.nodes)
+    yield app
+    assert not app.exception
+
+
+def test_limits_are_stated_before_a_file_is_uploaded(uploading: AppTest) -> None:
+    assert any(
+        all(limit in caption.value for limit in ("400 nodes", "20,000 edges", "5 MB", "60 characters"))
+        for caption in uploading.caption
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"nodes, edges", "no readable XML"),
+        (b"<html/>", "no GraphML"),
+        (b"x" * 5_100_000, "5.1 MB"),
+        ((FIXTURES / "billion_laughs.graphml").read_bytes(), "entities"),
+        ((FIXTURES / "external_entity.graphml").read_bytes(), "entities"),
+        (
+            graphml("a", "b").replace(b'target="1"', b'target="' + html.escape(HOSTILE).encode() + b'"'),
+            HOSTILE,
+        ),
+    ],
+)
+def test_a_bad_file_gives_one_sentence_and_leaves_the_graph(
+    uploading: AppTest, content: bytes, words: str
+) -> None:
+    uploading.file_uploader(key="build:upload").upload("graph.graphml", content).run()
+    assert len(uploading.error) == 1
+    problem = uploading.error[0].value
+    assert words in re.sub(r"\\(.)", r"\1", problem)
+    assert "](" not in problem, "Markdown in a file is shown, not obeyed"
+    assert draft(uploading) == preset("quick")
+    choose(uploading, "acyclic")
+    assert not uploading.error
+
+
+def test_a_good_file_becomes_the_graph_once_and_one_can_go_back_and_forth(uploading: AppTest) -> None:
+    labels = ("start", HOSTILE, "goal", "end")
+    uploading.file_uploader(key="build:upload").upload("graph.graphml", graphml(*labels)).run()
+    assert draft(uploading).graph.labels == labels
+    assert facts(uploading)["Reachable pairs"] == "6"
+    assert [node["title"].split("\n")[0][:8] for node in drawn(uploading)["nodes"]] == [
+        label[:8] for label in labels
+    ]
+    uploading.number_input(key="setting:split.train_share").set_value(0.5).run()
+    assert any(HOSTILE in path for path in texts(uploading)["Path"])
+
+    choose(uploading, "acyclic")
+    assert draft(uploading).graph == preset("quick").graph
+    uploading.run()
+    assert draft(uploading).graph.kind == "acyclic"
+    choose(uploading, "file")
+    assert draft(uploading).graph.labels == labels
+
+
+def test_an_example_can_be_taken_instead(uploading: AppTest) -> None:
+    uploading.button(key="build:example:towers-of-hanoi").click().run()
+    assert draft(uploading).graph.kind == "file"
+    assert facts(uploading)["Nodes"] == "27"
+
+
+def test_a_link_to_a_graph_from_a_file_asks_for_the_file() -> None:
+    app = open_build(graph_kind="file")
+    assert "Upload it again" in app.info[0].value
+    assert app.file_uploader
+
+
+def test_the_next_step_is_training() -> None:
+    app = open_build()
+    app.button(key="build:train").click().run()
+    assert app.title[0].value == "Train"
+
+
+def test_the_network_runs_without_the_origin_of_the_app() -> None:
+    frame = isolated('<b title="x">y</b>', "A <network>")
+    assert re.findall(r'sandbox="([^"]*)"', frame) == ["allow-scripts"]
+    inner = re.search(r'srcdoc="([^"]*)"', frame)
+    assert inner
+    assert html.unescape(inner[1]) == '<b title="x">y</b>'
+    assert "<network>" not in frame
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (2.5, "2.5"),
+        (1234, "1,234"),
+        (3.4e17, "3·10¹⁷"),
+        (9.9e6, "1·10⁷"),
+        (float("inf"), "over 10³⁰⁸"),
+    ],
+)
+def test_counts_are_short(number: float, text: str) -> None:
+    assert count(number) == text
+
+
+def test_errors_become_literal_sentences() -> None:
+    assert sentence(ValueError("the *file* is bad")) == r"The \*file\* is bad."
+
+
+def test_equal_texts_are_counted() -> None:
+    config = ExperimentConfig(graph=GraphConfig(nodes=4, density=1))
+    task = build_task(config)
+    table = text_table(task, len(task.train_pairs))
+    assert table["Times"].sum() == len(task.texts)
+    assert not table["Text"].duplicated().any()
+
+
+def test_the_examples_are_good_files() -> None:
+    for path in (ROOT / "assets" / "graphs").glob("*.graphml"):
+        try:
+            build_task(ExperimentConfig(graph=read_graphml(path.read_bytes())))
+        except GraphFileError as error:
+            pytest.fail(f"{path}: {error}")
