@@ -6,6 +6,7 @@ import streamlit as st
 
 from planviz.ui import lab
 from planviz.ui.live import curves, fresh_paths, progress, refreshing
+from planviz.ui.text import literal
 from planviz.ui.train_setup import setup
 
 st.title("Train")
@@ -17,7 +18,9 @@ setup()
 
 experiment = lab.current_experiment()
 st.divider()
-st.subheader("The demo that ships with planviz" if experiment.id == lab.demo_id() else experiment.name)
+st.subheader(
+    "The demo that ships with planviz" if experiment.id == lab.demo_id() else literal(experiment.name)
+)
 refreshing(progress, "progress")
 refreshing(curves, "curves")
 st.subheader("Freshly sampled paths")

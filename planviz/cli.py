@@ -82,11 +82,17 @@ def open_app(
     ] = False,
 ) -> None:
     """Open planviz in the browser, on localhost."""
+    import streamlit.web.cli
+    from streamlit.runtime.pages_manager import PagesManager
+
     folder = app_folder()
     address = "0.0.0.0" if public else "localhost"
     os.chdir(folder)  # Streamlit reads .streamlit/config.toml from here
+    # Until app.py has called st.navigation once, Streamlit would take pages/ for pages of their own, and a link to
+    # one of them, the first thing opened after a start, would run without the frame.
+    PagesManager.uses_pages_directory = False
     arguments = ["run", "app.py", f"--server.port={port}", f"--server.address={address}"]
-    os.execv(sys.executable, [sys.executable, "-m", "streamlit", *arguments])
+    streamlit.web.cli.main(arguments, prog_name="streamlit")
 
 
 @app.command()
@@ -313,8 +319,12 @@ def runs_delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete an experiment with all it stored."""
+    from planviz.runs.records import ACTIVE
+
     store = _store()
     record = store.experiment(experiment_id)
+    if ACTIVE & record.states.keys():
+        raise RuntimeError(f"experiment {experiment_id} is still being trained; stop it in the app first")
     if yes or typer.confirm(f"Delete experiment {record.name} with {sum(record.states.values())} runs?"):
         store.delete_experiment(experiment_id)
 
@@ -322,7 +332,9 @@ def runs_delete(
 def _store() -> Any:
     from planviz.runs.store import Store, default_home
 
-    return Store(default_home())
+    store = Store(default_home())
+    store.interrupt_orphans()
+    return store
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 Split = Literal["train", "test"]
 
 
@@ -68,6 +71,21 @@ class SampledPaths:
     step: int
     split: Split
     queries: tuple[QueryPaths, ...]
+
+
+@dataclass(frozen=True)
+class QueryInspection:
+    """One model's answer to one query.
+
+    Attributes:
+        paths: the sampled paths.
+        prefixes: every beginning of a sampled path, the empty one first.
+        probabilities: (prefixes, n + 1) the policy's next-token probabilities after each, EOS last.
+    """
+
+    paths: QueryPaths
+    prefixes: tuple[tuple[int, ...], ...]
+    probabilities: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

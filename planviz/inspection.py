@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import load
 from torch import Generator
 
 from planviz.config import ExperimentConfig
 from planviz.evaluation import policy_temperature
-from planviz.events import QueryPaths
+from planviz.events import QueryInspection
 from planviz.metrics import group_paths
 from planviz.models import build_model
 from planviz.rollout import sample_paths
 from planviz.task import build_task
-
-
-@dataclass(frozen=True)
-class QueryInspection:
-    """One model's answer to one query.
-
-    Attributes:
-        paths: the sampled paths.
-        prefixes: every beginning of a sampled path, the empty one first.
-        probabilities: (prefixes, n + 1) the policy's next-token probabilities after each, EOS last.
-    """
-
-    paths: QueryPaths
-    prefixes: tuple[tuple[int, ...], ...]
-    probabilities: npt.NDArray[np.float32]
 
 
 @torch.no_grad()

@@ -7,7 +7,9 @@ prompt is ``s t s``, and a *path* is what follows it. Token ids 0 … n-1 are th
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 import networkx as nx
 import numpy as np
@@ -21,6 +23,13 @@ Ints = npt.NDArray[np.int64]
 
 OUTCOMES = ("correct", "invalid_edge", "stopped_early", "never_arrived")
 """How a path can end, in the order in which failures are named."""
+
+
+MAX_WALK_STEPS = 10_000_000
+"""A few seconds of random walks. Blocksworld with 4 blocks takes 3 million steps at the paper's settings."""
+
+
+UNLIMITED: Iterator[None] = repeat(None)
 
 
 class TaskError(ValueError):
@@ -87,9 +96,9 @@ def build_task(config: ExperimentConfig) -> Task:
         target: [np.flatnonzero(row).tolist() for row in adjacency & (distance[:, target] >= 0)]
         for target in set(train_pairs[:, 1].tolist())
     }
-    walks = random.Random(config.split.seed)
+    walks, budget = random.Random(config.split.seed), iter(range(MAX_WALK_STEPS))
     texts = tuple(
-        random_walk(useful[target], source, target, walks)
+        random_walk(useful[target], source, target, walks, budget)
         for source, target in train_pairs.tolist()
         for _ in range(config.split.paths_per_pair)
     )
@@ -119,7 +128,7 @@ def split_pairs(distance: Ints, train_share: float, rng: np.random.Generator) ->
     train = round(train_share * len(pairs))
     if len(pairs) < 2:
         raise TaskError(
-            f"the graph has {len(pairs)} reachable pairs of nodes; a task needs at least 2, so add edges"
+            f"{len(pairs)} pairs of nodes have a path between them; a task needs at least 2, so add edges"
         )
     if train == 0 or train == len(pairs):
         part = "training" if train == 0 else "test"
@@ -130,21 +139,40 @@ def split_pairs(distance: Ints, train_share: float, rng: np.random.Generator) ->
     return np.ascontiguousarray(pairs[:train]), np.ascontiguousarray(pairs[train:])
 
 
-def random_walk(useful: list[list[int]], source: int, target: int, rng: random.Random) -> tuple[int, ...]:
+def random_walk(
+    useful: list[list[int]],
+    source: int,
+    target: int,
+    rng: random.Random,
+    budget: Iterator[object] = UNLIMITED,
+) -> tuple[int, ...]:
     """A path from source to target that visits no node twice: a random walk, each step uniform among the
     neighbours that can still reach the target (`useful`), with its loops erased.
 
     Without its loops, a walk goes on from every node as it did when it left that node for the last time.
     On an acyclic graph there are no loops. On others, a walk that merely avoided the nodes it has visited
     would often shut itself in; a loop-erased one always arrives.
+
+    Args:
+        budget: each step takes one item; several walks may share it.
+
+    Raises:
+        TaskError: the budget is used up.
     """
     last_exit = {}
     node = source
-    while node != target:
+    for _ in budget:
         choices = useful[node]
         step = choices[int(rng.random() * len(choices))]
         last_exit[node] = step
         node = step
+        if node == target:
+            break
+    else:
+        raise TaskError(
+            f"the random walks of the training texts need more than {MAX_WALK_STEPS:,} steps on this graph; "
+            "choose a smaller graph, a smaller share of training pairs or fewer paths per pair"
+        )
     path = [source]
     while path[-1] != target:
         path.append(last_exit[path[-1]])

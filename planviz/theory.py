@@ -12,20 +12,23 @@ from planviz.task import Bools, Task
 
 Floats = npt.NDArray[np.float64]
 
+MANY = 1e300
+"""Numbers of paths are not counted beyond this."""
+
 
 def count_correct_paths(adjacency: Bools, max_steps: int) -> Floats:
     """(n, n): how many correct paths every pair (s, t) has, with at most `max_steps` steps.
 
     A path ends when it first reaches t, so on a graph with cycles it may visit other nodes again. With C_l the
     number of paths of at most l steps, C_l(s, t) = Σ_k A(s, k) · (1 if k = t, else C_{l-1}(k, t)). Counts are
-    floats: they grow without bound on dense graphs. The diagonal is 0: no query asks for it.
+    floats: they grow without bound on dense graphs, and stop at `MANY`. The diagonal is 0: no query asks for it.
     """
     steps = adjacency.astype(np.float64)
-    arrived = np.eye(len(adjacency))
-    counts = arrived.copy()
+    arrived = np.eye(len(adjacency), dtype=bool)
+    counts = arrived.astype(np.float64)
     for _ in range(max_steps):
-        counts = np.where(arrived > 0, 1.0, steps @ counts)
-    return np.where(arrived > 0, 0.0, counts)
+        counts = np.where(arrived, 1.0, np.minimum(steps @ counts, MANY))
+    return np.where(arrived, 0.0, counts)
 
 
 def cooccurrence_policy(task: Task) -> Floats:

@@ -144,6 +144,6 @@ def test_chosen_rows_are_cut_to_the_longest_of_them() -> None:
         torch.tensor([[1, 6, 6], [0, 3, 6], [1, 2, 5]]),
         torch.tensor([1, 2, 3]),
     )
-    chosen = paths[torch.tensor([1, 0])]
+    chosen = paths.select(torch.tensor([1, 0]))
     assert as_lists(chosen) == [((2, 3), [0, 3]), ((0, 1), [1])]
     assert chosen.tokens.shape == (2, 2)

@@ -24,7 +24,7 @@ from planviz.runs.supervisor import Supervisor, call_in_worker
 from planviz.runs.worker import Job
 
 if TYPE_CHECKING:
-    from planviz.inspection import QueryInspection
+    from planviz.events import QueryInspection
 
 log = logging.getLogger(__name__)
 

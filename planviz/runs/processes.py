@@ -17,11 +17,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 _HAS_FORK_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
-CONTEXT: ForkServerContext | SpawnContext
-if _HAS_FORK_SERVER:
-    CONTEXT = multiprocessing.get_context("forkserver")
-else:
-    CONTEXT = multiprocessing.get_context("spawn")
+CONTEXT: ForkServerContext | SpawnContext = (
+    multiprocessing.get_context("forkserver") if _HAS_FORK_SERVER else multiprocessing.get_context("spawn")
+)
 _PREFIX = "planviz-"
 
 

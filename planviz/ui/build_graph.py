@@ -10,9 +10,9 @@ from planviz.config import GraphConfig, GraphKind
 from planviz.folders import app_folder
 from planviz.graphs.files import MAX_ELEMENTS, MAX_FILE_BYTES, GraphFileError, read_graphml
 from planviz.graphs.generate import MAX_EDGES, MAX_LABEL, MAX_NODES
-from planviz.ui.build_text import sentence
 from planviz.ui.settings import setting_input
 from planviz.ui.state import change, draft, set_draft
+from planviz.ui.text import sentence
 
 
 class Kind(NamedTuple):
@@ -63,7 +63,7 @@ KIND, UPLOAD, PROBLEM = "build:kind", "build:upload", "build:problem"
 TAKEN = "build:taken"
 """The last graph that was taken from a file, for coming back to it from another kind."""
 WAITING = "build:waiting"
-"""The graph that stays until a good file comes; once the draft has another one, nothing is waited for."""
+"""The graph that stays until a good file comes; once the draft has another, no file is waited for."""
 
 
 def graph_settings() -> None:
@@ -98,10 +98,15 @@ def _next_seed(key: str) -> None:
     change({key: getattr(getattr(draft(), section), name) + 1})
 
 
+def forget_files() -> None:
+    """Wait for no file any more, and forget what was wrong with the last one."""
+    st.session_state[PROBLEM] = st.session_state[WAITING] = None
+
+
 def _choose() -> None:
     """A generated kind at once; a file once there is one: the last one, if there was one before."""
     kind = st.session_state[KIND]
-    st.session_state[PROBLEM] = None
+    forget_files()
     if kind != "file":
         change({"graph.kind": kind, "graph.labels": (), "graph.edges": ()})
     elif TAKEN in st.session_state:
@@ -141,11 +146,11 @@ def _take_upload() -> None:
 
 
 def _take_example(name: str) -> None:
-    st.session_state[PROBLEM] = None
     _take(read_graphml((app_folder() / "assets" / "graphs" / f"{name}.graphml").read_bytes()))
 
 
 def _take(graph: GraphConfig) -> None:
+    forget_files()
     st.session_state[TAKEN] = graph
     taken = {"kind": "file", "labels": graph.labels, "edges": graph.edges}
     set_draft(draft().model_copy(update={"graph": draft().graph.model_copy(update=taken)}))

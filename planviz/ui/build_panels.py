@@ -11,13 +11,14 @@ from planviz.figures.task import path_length_histogram, paths_per_pair_histogram
 from planviz.graphs.files import write_graphml
 from planviz.graphs.generate import GraphError
 from planviz.task import TaskError
-from planviz.ui.build_graph import reroll_button
+from planviz.ui.build_graph import forget_files, reroll_button
 from planviz.ui.build_network import draw_network
-from planviz.ui.build_text import count, sentence, text_table
+from planviz.ui.build_text import count, text_table
 from planviz.ui.charts import show
 from planviz.ui.lab import GraphView, TaskView, graph_view, task_view
 from planviz.ui.settings import setting_input
 from planviz.ui.state import draft, set_chosen_arms, set_draft
+from planviz.ui.text import sentence
 
 PRESET = "build:preset"
 PRESET_WORDS = {
@@ -49,6 +50,7 @@ def presets() -> None:
 
 
 def _load(name: str) -> None:
+    forget_files()
     set_draft(preset(name), name)
     set_chosen_arms(list(preset(name).arms))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from math import isinf
 
@@ -13,13 +12,6 @@ from planviz.task import Task
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 EXACT = 1_000_000
 """Larger counts are given to one digit."""
-
-
-def sentence(error: Exception) -> str:
-    """The message as a sentence in Markdown that is literal: it may quote a stranger's file."""
-    text = str(error)
-    literal = re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text[:1].upper() + text[1:])
-    return literal if text.endswith(".") else f"{literal}."
 
 
 def count(number: float) -> str:

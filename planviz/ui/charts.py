@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import plotly.graph_objects as go
 import streamlit as st
 
 from planviz.figures import style
-
-
-def markdown_text(text: str) -> str:
-    """Text that may hold a stranger's label, so that markdown shows it literally."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~:$])", r"\\\1", text)
+from planviz.ui.text import literal
 
 
 def show(figure: go.Figure, key: str, explanation: str = "") -> None:
@@ -22,5 +16,5 @@ def show(figure: go.Figure, key: str, explanation: str = "") -> None:
         key: unique on the page and the same on every run, so that zoom and hidden arms survive.
         explanation: one sentence under the title.
     """
-    st.markdown(f"**{markdown_text(style.title(figure))}**", help=explanation or None)
+    st.markdown(f"**{literal(style.title(figure))}**", help=explanation or None)
     st.plotly_chart(figure, config=style.CONFIG, alt=style.alt(figure), key=key)

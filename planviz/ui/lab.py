@@ -19,7 +19,7 @@ from planviz.runs.bundle import import_experiment
 from planviz.runs.manager import RunManager
 from planviz.runs.records import ACTIVE, ExperimentRecord
 from planviz.runs.store import Store, default_home
-from planviz.task import Task, build_task
+from planviz.task import Bools, Task, build_task
 from planviz.theory import count_correct_paths
 from planviz.ui import state
 
@@ -104,8 +104,14 @@ def _task_view(graph: str, split: str) -> TaskView:
     )
     view = graph_view(config.graph)
     task = build_task(config)
-    counts = count_correct_paths(task.adjacency, task.max_steps)
+    counts = _correct_paths(task.adjacency, task.max_steps)
     return TaskView(task, view.positions, view.facts, counts)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _correct_paths(adjacency: Bools, max_steps: int) -> npt.NDArray[np.float64]:
+    """The counts of an acyclic graph do not depend on the split: a new split need not count again."""
+    return count_correct_paths(adjacency, max_steps)
 
 
 def current_experiment() -> ExperimentRecord:

@@ -16,6 +16,7 @@ from planviz.ui import lab
 from planviz.ui.charts import show
 from planviz.ui.controls import controls
 from planviz.ui.runs_table import runs_table
+from planviz.ui.text import literal
 
 REFRESH = "1s"
 
@@ -43,7 +44,7 @@ def progress() -> None:
         controls(experiment, runs, chosen)
     for run in runs:
         if run.state == "failed":
-            st.error(f"{run.arm} (seed {run.seed}) ended at step {run.step}: {run.message}")
+            st.error(literal(f"{run.arm} (seed {run.seed}) ended at step {run.step}: {run.message}"))
 
 
 def curves() -> None:
@@ -113,7 +114,7 @@ def _draw_query(measured: dict[str, SampledPaths]) -> None:
     )  # fmt: skip
     for column, (name, paths) in zip(st.columns(len(measured)), measured.items(), strict=True):
         with column:
-            st.markdown(f"**{name}** at step {paths.step:,}")
+            st.markdown(f"**{literal(name)}** at step {paths.step:,}")
             figure = paths_on_graph(view.task.graph, view.positions, paths.queries[index])
             st.plotly_chart(figure, config=style.CONFIG, alt=style.alt(figure), key=f"fresh:{name}")
 

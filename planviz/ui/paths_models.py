@@ -13,10 +13,10 @@ from planviz.figures import style
 from planviz.runs.records import ExperimentRecord, RunRecord
 from planviz.ui import lab
 from planviz.ui.paths_query import Query
-from planviz.ui.paths_text import escaped
+from planviz.ui.text import literal
 
 if TYPE_CHECKING:
-    from planviz.inspection import QueryInspection
+    from planviz.events import QueryInspection
 
 FIRST_CHOICE = (BASE, "pg", "q-process")
 SAMPLES = (20, 50, 100, 200)
@@ -34,10 +34,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Model:
-    """The weights that a run had at one of its evaluations."""
+    """The weights that a run had after a step; no step if it has none yet."""
 
     run: RunRecord
-    step: int
+    step: int | None
 
 
 def model_picker(experiment: ExperimentRecord) -> Choice:
@@ -47,7 +47,7 @@ def model_picker(experiment: ExperimentRecord) -> Choice:
     default = [arm for arm in FIRST_CHOICE if arm in arms]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.pills(
-            "Models", arms, selection_mode="multi", wrap=True, format_func=escaped,
+            "Models", arms, selection_mode="multi", wrap=True, format_func=literal,
             default=default if len(default) > 1 else arms[:3],
             key=f"paths:arms:{experiment.id}", persist_state="session",
         )  # fmt: skip
@@ -67,35 +67,40 @@ def model_picker(experiment: ExperimentRecord) -> Choice:
             key=f"paths:progress:{experiment.id}", persist_state="session",
             help="How much of its training each arm has done. The base beside other arms has done all of it.",
         )  # fmt: skip
-    return Choice(tuple(arm for arm in arms if arm in chosen), seed, samples or 100, mark / marks)
+    return Choice(  # what a browser sends may be anything
+        tuple(arm for arm in arms if arm in chosen),
+        seed if seed in config.seeds else config.seeds[0],
+        samples if samples in SAMPLES else 100,
+        mark / marks,
+    )
 
 
-def models_at(runs: Iterable[RunRecord], choice: Choice) -> tuple[list[Model], list[RunRecord]]:
-    """The chosen runs' weights nearest to the chosen progress, and the runs that have none yet.
+def models_at(runs: Iterable[RunRecord], choice: Choice) -> list[Model]:
+    """The chosen runs, each with its weights nearest to the chosen progress.
 
     The base beside other arms is finished, whatever the progress: it is what they all start from.
     """
-    models, waiting = [], []
-    for run in sorted((r for r in runs if r.arm in choice.arms), key=lambda run: choice.arms.index(run.arm)):
-        if run.seed != choice.seed:
-            continue
-        progress = 1.0 if run.arm == BASE and len(choice.arms) > 1 else choice.progress
+    chosen = {run.arm: run for run in runs if run.seed == choice.seed}
+    models = []
+    for arm in choice.arms:
+        run = chosen[arm]
+        wanted = run.total_steps * (1 if arm == BASE and len(choice.arms) > 1 else choice.progress)
         steps = lab.store().weight_steps(run.id)
-        if steps:
-            models.append(Model(run, min(steps, key=lambda step: abs(step - progress * run.total_steps))))
-        else:
-            waiting.append(run)
-    return models, waiting
+        models.append(Model(run, min(steps, key=lambda step: abs(step - wanted), default=None)))
+    return models
 
 
-def answers(models: list[Model], query: Query, samples: int) -> list[QueryInspection]:
-    """What the models, all of one experiment, answer to a query.
+def answers(models: list[Model], query: Query, samples: int) -> dict[str, QueryInspection]:
+    """What those models that have weights, all of one experiment, answer to a query; by arm.
 
     Raises:
         KeyError: a run or its weights were deleted.
         RuntimeError: sampling failed.
     """
-    return _answers(tuple((model.run.id, model.step) for model in models), query, samples)
+    ready = {model.run.arm: (model.run.id, model.step) for model in models if model.step is not None}
+    if not ready:
+        return {}
+    return dict(zip(ready, _answers(tuple(ready.values()), query, samples), strict=True))
 
 
 @st.cache_data(max_entries=256, max_size="128MB", show_spinner=False)

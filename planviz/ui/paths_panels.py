@@ -13,15 +13,17 @@ from planviz.events import QueryPaths
 from planviz.figures import style
 from planviz.figures.next_nodes import next_node_bars
 from planviz.figures.paths import paths_on_graph
-from planviz.runs.records import ExperimentRecord, RunRecord
+from planviz.runs.records import ExperimentRecord
 from planviz.ui import lab
+from planviz.ui.charts import show
 from planviz.ui.lab import TaskView
 from planviz.ui.paths_models import Choice, Model, answers, models_at
 from planviz.ui.paths_query import Query
-from planviz.ui.paths_text import escaped, node_names, path_text, plural, visit_names
+from planviz.ui.paths_text import node_names, path_text, plural, visit_names
+from planviz.ui.text import literal
 
 if TYPE_CHECKING:
-    from planviz.inspection import QueryInspection
+    from planviz.events import QueryInspection
 
 GRAPH_HEIGHT, TABLE_HEIGHT = 400, 215
 
@@ -35,11 +37,7 @@ def sampled_answers(experiment: ExperimentRecord, view: TaskView, query: Query, 
     if not runs:
         st.error("This experiment was deleted meanwhile; choose another one.")
         return
-    models, waiting = models_at(runs, choice)
-    for run in waiting:
-        st.info(_why_waiting(run), icon=":material/hourglass_empty:")
-    if not models:
-        return
+    models = models_at(runs, choice)
     try:
         found = answers(models, query, choice.samples)
     except RuntimeError as error:
@@ -49,30 +47,34 @@ def sampled_answers(experiment: ExperimentRecord, view: TaskView, query: Query, 
         st.error("The weights of a chosen model are no longer stored; its experiment may have been deleted.")
         return
     _paths(view, models, found)
-    _next_nodes(experiment, view, query, models, found)
+    if found:
+        _next_nodes(experiment, view, query, found)
 
 
-def _why_waiting(run: RunRecord) -> str:
-    if run.state in ("queued", "running"):
-        return f"{run.arm} has no weights yet: its run is {run.state}."
-    return f"{run.arm} has no stored weights; its run is {run.state}."
-
-
-def _paths(view: TaskView, models: list[Model], found: list[QueryInspection]) -> None:
+def _paths(view: TaskView, models: list[Model], found: dict[str, QueryInspection]) -> None:
     st.subheader("Sampled paths")
     st.caption(
         "Every model answers the same query many times. The share of a path, and the width of a line, "
         "is how often it gave that answer: the model's own probability, up to chance."
     )
     with st.grid(min(len(models), 3), min_column_width=340, gap="medium") as grid:
-        for model, answer in zip(models, found, strict=True):
+        for model in models:
+            arm = model.run.arm
+            label = style.arm_label(arm)
             with grid.cell():
-                _panel(view, model, answer)
+                st.markdown(f"**{literal(arm)}** {literal(label) if label != arm else ''}")
+                if arm in found:
+                    _panel(view, model, found[arm])
+                else:
+                    st.info(
+                        f"No stored weights; this run is {model.run.state}.",
+                        icon=":material/hourglass_empty:",
+                    )
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _graph(
-    run_id: str, step: int, query: Query, samples: int, _view: TaskView, _paths: QueryPaths
+    run_id: str, step: int | None, query: Query, samples: int, _view: TaskView, _paths: QueryPaths
 ) -> go.Figure:
     """The sampled paths over the graph; drawn once, because plotly takes its time."""
     return paths_on_graph(_view.task.graph, _view.positions, _paths)
@@ -80,8 +82,6 @@ def _graph(
 
 def _panel(view: TaskView, model: Model, answer: QueryInspection) -> None:
     arm, paths = model.run.arm, answer.paths
-    label = style.arm_label(arm)
-    st.markdown(f"**{escaped(arm)}**" + ("" if label == arm else f"   {escaped(label)}"))
     table = path_table(view, answer)
     correct = table.loc[table["Outcome"] == _outcome("correct"), "Share"]
     st.caption(
@@ -121,11 +121,7 @@ def _outcome(outcome: str) -> str:
 
 
 def _next_nodes(
-    experiment: ExperimentRecord,
-    view: TaskView,
-    query: Query,
-    models: list[Model],
-    found: list[QueryInspection],
+    experiment: ExperimentRecord, view: TaskView, query: Query, found: dict[str, QueryInspection]
 ) -> None:
     st.subheader("Next node")
     st.caption(
@@ -142,22 +138,23 @@ def _next_nodes(
         place = _place_picker(f"paths:place:{experiment.id}:{query}", visit_names(nodes, names))
     prefix = path[:place]
     rows = {
-        model.run.arm: answer.probabilities[answer.prefixes.index(prefix)]
-        for model, answer in zip(models, found, strict=True)
+        arm: answer.probabilities[answer.prefixes.index(prefix)]
+        for arm, answer in found.items()
         if prefix in answer.prefixes
     }
-    absent = [model.run.arm for model in models if model.run.arm not in rows]
+    absent = [arm for arm in found if arm not in rows]
     figure = next_node_bars(rows, nodes[place], query[1], task.adjacency, task.reachable, task.labels)
-    st.markdown(f"**{escaped(style.title(figure))}**")
+    show(figure, "paths:next")
     if absent:
-        st.caption(f"No bars for {escaped(', '.join(absent))}: no sample of theirs began this way.")
-    st.plotly_chart(figure, config=style.CONFIG, alt=style.alt(figure), key="paths:next")
+        st.caption(f"No bars for {literal(', '.join(absent))}: no sample of theirs began this way.")
 
 
-def _path_picker(key: str, query: Query, found: list[QueryInspection], names: list[str]) -> tuple[int, ...]:
+def _path_picker(
+    key: str, query: Query, found: dict[str, QueryInspection], names: list[str]
+) -> tuple[int, ...]:
     """One of the sampled paths; it stays chosen when the models change and no longer take it."""
     counts: Counter[tuple[int, ...]] = Counter()
-    for answer in found:
+    for answer in found.values():
         counts.update(dict(zip(answer.paths.paths, answer.paths.counts, strict=True)))
     options = [path for path, _ in counts.most_common()]
     chosen = st.session_state.get(key)
@@ -177,7 +174,7 @@ def _place_picker(key: str, nodes: list[str]) -> int:
     chosen = st.session_state.get(key, 0)
     st.session_state[key] = min(chosen, len(nodes) - 1) if isinstance(chosen, int) else 0
     position = st.segmented_control(
-        "At the node", range(len(nodes)), format_func=lambda i: escaped(nodes[i]), required=True, wrap=True,
+        "At the node", range(len(nodes)), format_func=lambda i: literal(nodes[i]), required=True, wrap=True,
         key=key, persist_state="session",
     )  # fmt: skip
     return position or 0

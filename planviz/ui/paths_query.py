@@ -27,7 +27,7 @@ def query_picker(experiment: ExperimentRecord, view: TaskView) -> Query:
             "Query", list(USES), default="train", required=True, format_func=USES.__getitem__,
             key="paths:use", persist_state="session",
         )  # fmt: skip
-        allowed = allowed_pairs(task, use or "train")
+        allowed = allowed_pairs(task, use if use in USES else "train")
         chosen = st.session_state.get(source_key), st.session_state.get(target_key)
         query = settle(chosen, allowed, view)
         st.session_state[source_key], st.session_state[target_key] = query

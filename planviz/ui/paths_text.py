@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import html
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from planviz.figures import style
 
 ARROW = " → "
-_MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it is: every ASCII punctuation mark has a backslash before it."""
-    return _MARKDOWN.sub(r"\\\1", text)
 
 
 def node_names(labels: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from planviz.config import ExperimentConfig, SettingError, differences, preset, with_settings
+from planviz.ui.text import literal
 
 EXPERIMENT, PRESET, ARMS = "experiment", "preset", "arms"
 UNSHARED = ("graph.labels", "graph.edges")
@@ -52,7 +53,7 @@ def change(changes: Mapping[str, Any]) -> None:
     try:
         st.session_state.draft = with_settings(draft(), changes)
     except SettingError as error:
-        notify(str(error))
+        notify(f"{error}.")
 
 
 def chosen_arms() -> list[str]:
@@ -86,7 +87,7 @@ def notify(sentence: str) -> None:
 def show_notices() -> None:
     """Show what is to be told to the user."""
     for sentence in st.session_state.notices[:MAX_NOTICES]:
-        st.warning(sentence, icon=":material/info:")
+        st.warning(literal(sentence), icon=":material/info:")
     st.session_state.notices = []
 
 

@@ -9,6 +9,7 @@ from planviz.figures import style
 from planviz.ui import lab
 from planviz.ui.settings import setting_input
 from planviz.ui.state import change, chosen_arms, draft, notify, open_experiment, set_chosen_arms
+from planviz.ui.text import sentence
 
 MODEL_SETTINGS = ("model.width", "model.layers", "model.heads")
 
@@ -23,7 +24,9 @@ def setup() -> None:
     try:
         view = lab.task_view(draft())
     except ValueError as error:
-        st.error(f"This graph and split make no task: {error}. Change them on the Build page.")
+        st.error(
+            f"{sentence(error)} Change the graph or the split on the Build page.", icon=":material/error:"
+        )
         return
     arms, seeds = len(chosen_arms()), len(draft().seeds)
     with st.container(horizontal=True, vertical_alignment="center"):
