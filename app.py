@@ -24,6 +24,8 @@ page = st.navigation(
     position="top",
 )
 lab.manager().warm_up()
-state.show_notices()
+notices = st.container()
 page.run()
+with notices:
+    state.show_notices()
 state.write_link()

@@ -39,7 +39,7 @@ LEAVES = (
     | st.integers()
     | st.floats()
     | st.text(max_size=20)
-    | st.sampled_from([HUGE, -HUGE, "nan", "1e400", "\ud800", b"bytes", object()])
+    | st.sampled_from(["nan", "1e400", "\ud800", b"bytes", object()])
 )
 KEYS = st.sampled_from([part for key in DOTTED for part in key.split(".")]) | st.text(max_size=8)
 JUNK = st.recursive(

@@ -15,6 +15,7 @@ SPLIT_COLORS = {"train": style.TEAL, "test": style.GREY}
 SPLIT_PATTERNS = {"train": "", "test": "/"}
 LIMIT = 400
 """Bars further right than this many steps are counted in the last one."""
+MAX_BARS = 16
 
 
 def split_matrix(train_pairs: ArrayLike, test_pairs: ArrayLike, labels: Sequence[str]) -> go.Figure:
@@ -52,7 +53,7 @@ def split_matrix(train_pairs: ArrayLike, test_pairs: ArrayLike, labels: Sequence
         figure, "Training and test pairs",
         f"{len(train):,} pairs are for training, {len(test):,} for testing, {empty:,} are unreachable.",
         height=440,
-        xaxis=axis | {"title": "Target", "tickangle": 0},
+        xaxis=axis | {"title": "Target", "tickangle": 0 if max(map(len, names), default=0) <= 4 else -45},
         yaxis=axis | {"title": "Source", "autorange": "reversed"},
     )  # fmt: skip
 
@@ -72,13 +73,16 @@ def path_length_histogram(train: ArrayLike, test: ArrayLike) -> go.Figure:
 
 
 def paths_per_pair_histogram(train: ArrayLike, test: ArrayLike) -> go.Figure:
-    """How many pairs of each split have how many correct paths; the bars double in width."""
+    """How many pairs of each split have how many correct paths; the bars double in width, or grow faster
+    where that would make more than `MAX_BARS`."""
     counts = {"train": np.asarray(train, dtype=float).ravel(), "test": np.asarray(test, dtype=float).ravel()}
     heading = "Correct paths of a pair"
     pooled = np.concatenate([*counts.values()])
     if not len(pooled):
         return style.empty(heading, "There are no pairs.")
-    edges = 2.0 ** np.arange(np.floor(np.log2(max(pooled.max(), 1))) + 2)
+    first, last = (int(np.log2(max(count, 1))) for count in (pooled.min(), pooled.max()))
+    stride = -(-(last - first + 1) // MAX_BARS)
+    edges = 2.0 ** np.arange(first, last + stride + 1, stride)
     names = [_range(int(low), int(high) - 1) for low, high in pairwise(edges)]
     return _bars(
         counts, edges, names, heading, "Correct paths",

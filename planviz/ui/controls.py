@@ -39,7 +39,9 @@ def controls(experiment: ExperimentRecord, everything: list[RunRecord], chosen: 
                 "Go on from the last checkpoint", icon=":material/restart_alt:", key="control:again",
                 on_click=_again, args=([run.id for run in chosen if run.state in RESUMABLE],),
             )  # fmt: skip
-        st.caption("All runs" if everyone else f"{len(chosen)} chosen")
+        finished = sum(run.state == "finished" for run in everything)
+        acts_on = "" if everyone else f" The buttons act on the {len(chosen)} chosen."
+        st.caption(f"{finished} of {len(everything)} runs finished.{acts_on}")
 
 
 def _send(experiment_id: str, command: Command, run_ids: list[str] | None) -> None:

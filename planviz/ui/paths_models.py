@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from planviz.config import BASE
+from planviz.events import QueryInspection
 from planviz.figures import style
 from planviz.runs.records import ExperimentRecord, RunRecord
 from planviz.ui import lab
 from planviz.ui.paths_query import Query
 from planviz.ui.text import literal
-
-if TYPE_CHECKING:
-    from planviz.events import QueryInspection
 
 FIRST_CHOICE = (BASE, "pg", "q-process")
 SAMPLES = (20, 50, 100, 200)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from planviz.events import QueryPaths
+from planviz.events import QueryInspection, QueryPaths
 from planviz.figures import style
 from planviz.figures.next_nodes import next_node_bars
 from planviz.figures.paths import paths_on_graph
@@ -21,9 +20,6 @@ from planviz.ui.paths_models import Choice, Model, answers, models_at
 from planviz.ui.paths_query import Query
 from planviz.ui.paths_text import node_names, path_text, plural, visit_names
 from planviz.ui.text import literal
-
-if TYPE_CHECKING:
-    from planviz.events import QueryInspection
 
 GRAPH_HEIGHT, TABLE_HEIGHT = 400, 215
 

@@ -14,6 +14,9 @@ USES = {"train": "Training pairs", "test": "Test pairs", "any": "Any pair"}
 FEW = 6
 """So many correct paths are enough to see a collapse, and few enough to follow each by eye."""
 
+SELECTOR_WIDTH = 205
+"""In pixels: two side by side on a narrow screen."""
+
 Query = tuple[int, int]
 
 
@@ -22,27 +25,27 @@ def query_picker(experiment: ExperimentRecord, view: TaskView) -> Query:
     task, names = view.task, node_names(view.task.labels)
     source_key, target_key = (f"paths:{end}:{experiment.id}" for end in ("from", "to"))
     with st.container(border=True):
-        columns = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
-        use = columns[0].segmented_control(
-            "Query", list(USES), default="train", required=True, format_func=USES.__getitem__,
-            key="paths:use", persist_state="session",
-        )  # fmt: skip
-        allowed = allowed_pairs(task, use if use in USES else "train")
-        chosen = st.session_state.get(source_key), st.session_state.get(target_key)
-        query = settle(chosen, allowed, view)
-        st.session_state[source_key], st.session_state[target_key] = query
-        columns[1].selectbox(
-            "From", np.flatnonzero(allowed.any(axis=1)).tolist(), format_func=names.__getitem__,
-            key=source_key, persist_state="session",
-        )  # fmt: skip
-        columns[2].selectbox(
-            "To", np.flatnonzero(allowed[query[0]]).tolist(), format_func=names.__getitem__,
-            key=target_key, persist_state="session",
-        )  # fmt: skip
-        columns[3].button(
-            "Random query", icon=":material/casino:", width="stretch", key="paths:random",
-            on_click=_draw, args=(source_key, target_key, allowed),
-        )  # fmt: skip
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            use = st.segmented_control(
+                "Query", list(USES), default="train", required=True, format_func=USES.__getitem__,
+                key="paths:use", persist_state="session",
+            )  # fmt: skip
+            allowed = allowed_pairs(task, use if use in USES else "train")
+            chosen = st.session_state.get(source_key), st.session_state.get(target_key)
+            query = settle(chosen, allowed, view)
+            st.session_state[source_key], st.session_state[target_key] = query
+            st.selectbox(
+                "From", np.flatnonzero(allowed.any(axis=1)).tolist(), format_func=names.__getitem__,
+                key=source_key, persist_state="session", width=SELECTOR_WIDTH,
+            )  # fmt: skip
+            st.selectbox(
+                "To", np.flatnonzero(allowed[query[0]]).tolist(), format_func=names.__getitem__,
+                key=target_key, persist_state="session", width=SELECTOR_WIDTH,
+            )  # fmt: skip
+            st.button(
+                "Random query", icon=":material/casino:", key="paths:random",
+                on_click=_draw, args=(source_key, target_key, allowed),
+            )  # fmt: skip
         st.markdown(describe(query, view))
     return query
 

@@ -20,7 +20,7 @@ from planviz.graphs.files import GraphFileError, read_graphml, write_graphml
 from planviz.graphs.generate import build_graph
 from planviz.task import build_task
 from planviz.ui.build_network import isolated
-from planviz.ui.build_text import count, , text_table
+from planviz.ui.build_text import count, text_table
 from planviz.ui.text import sentence
 
 ROOT = Path(__file__).parents[2]

@@ -17,9 +17,10 @@ from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
 from planviz.config import BASE, ExperimentConfig, parse
-from planviz.events import Checkpoint, QueryInspection, inspect_query
+from planviz.events import Checkpoint, QueryInspection
 from planviz.experiment import train_run
 from planviz.folders import app_folder
+from planviz.inspection import inspect_query
 from planviz.runs.store import Store
 from planviz.ui import lab
 from planviz.ui.paths_query import allowed_pairs, settle
