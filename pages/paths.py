@@ -10,6 +10,7 @@ from planviz.ui.live import refreshing
 from planviz.ui.paths_models import model_picker
 from planviz.ui.paths_panels import sampled_answers
 from planviz.ui.paths_query import query_picker
+from planviz.ui.text import sentence
 
 st.title("Paths")
 st.write(
@@ -21,7 +22,7 @@ experiment = lab.current_experiment()
 try:
     view = lab.task_view(experiment.config)
 except ValueError as error:
-    st.error(f"The graph of this experiment cannot be shown: {error}.")
+    st.error(f"The graph of this experiment cannot be shown. {sentence(error)}")
 else:
     query = query_picker(experiment, view)
     choice = model_picker(experiment)

@@ -79,7 +79,7 @@ class QueryInspection:
 
     Attributes:
         paths: the sampled paths.
-        prefixes: every beginning of a sampled path, the empty one first.
+        prefixes: every beginning of a path that this model, or one asked with it, sampled; the empty one first.
         probabilities: (prefixes, n + 1) the policy's next-token probabilities after each, EOS last.
     """
 

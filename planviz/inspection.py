@@ -39,7 +39,7 @@ def inspect_query(
         if not 0 <= node < task.nodes:
             raise ValueError(f"node {node} is not in the graph; its nodes are 0 to {task.nodes - 1}")
     pairs = torch.tensor([[source, target]])
-    answers = []
+    loaded, answers = [], []
     for arm, weights in models:
         model = build_model(config.model, task.nodes, task.max_steps, Generator())
         model.load_state_dict(load(weights))
@@ -48,13 +48,20 @@ def inspect_query(
         sampled = sample_paths(
             model, pairs, task.max_steps, generator, samples=samples, temperature=temperature
         )
-        (paths,) = group_paths(task, *sampled.arrays(), samples)
-        prefixes = sorted(
-            {path[:end] for path in paths.paths for end in range(len(path))}, key=lambda p: (len(p), p)
+        loaded.append((model, temperature))
+        answers.append(group_paths(task, *sampled.arrays(), samples)[0])
+    # One pass over whole paths gives the distributions after all their beginnings, for every model alike.
+    paths = sorted({path for answer in answers for path in answer.paths})
+    tokens = torch.full((len(paths), max(map(len, paths))), task.eos)
+    for row, path in zip(tokens, paths, strict=True):
+        row[: len(path)] = torch.tensor(path)
+    place = {path[:end]: (row, end) for row, path in enumerate(paths) for end in range(len(path))}
+    prefixes = tuple(sorted(place, key=lambda prefix: (len(prefix), prefix)))
+    rows, ends = torch.tensor([place[prefix] for prefix in prefixes]).T
+    inspections = []
+    for answer, (model, temperature) in zip(answers, loaded, strict=True):
+        logits = model(pairs.expand(len(paths), 2), tokens[:, :-1])[rows, ends]
+        inspections.append(
+            QueryInspection(answer, prefixes, torch.softmax(logits / temperature, dim=1).numpy())
         )
-        probabilities = [
-            torch.softmax(model(pairs, torch.tensor([prefix], dtype=torch.long))[0, -1] / temperature, dim=0)
-            for prefix in prefixes
-        ]
-        answers.append(QueryInspection(paths, tuple(prefixes), torch.stack(probabilities).numpy()))
-    return answers
+    return inspections

@@ -210,7 +210,7 @@ def test_another_seed_gives_other_numbers(arm: str, base: bytes, finished: dict[
 
 
 @every_run
-@pytest.mark.parametrize("step", EVALUATED)
+@pytest.mark.parametrize("step", [0, 8])
 def test_a_resumed_run_gives_the_numbers_of_one_that_never_stopped(
     arm: str, step: int, base: bytes, finished: dict[str, list[Event]]
 ) -> None:
@@ -258,7 +258,9 @@ class Script:
 
 def test_pausing_stepping_and_resuming(base: bytes, finished: dict[str, list[Event]]) -> None:
     """Paused after 5 steps; then three single steps; then on to the end, as if nothing had happened."""
-    events = list(train_run(CONFIG, "pg", 0, base, control=Script({6: "pause"}, ["step"] * 3 + ["resume"])))
+    events = list(
+        train_run(CONFIG, "pg", 0, base, control=Script({6: "pause"}, ["step", "step", "step", "resume"]))
+    )
     assert [event.step for event in of_type(events, Paused)] == [5, 6, 7, 8]
     for before, after in pairwise(events):
         if isinstance(after, Paused):
@@ -378,7 +380,7 @@ def small_world(kind: str, **arms: Any) -> ExperimentConfig:
     return ExperimentConfig(
         graph=GraphConfig(nodes=12, density=0.6),
         split=SplitConfig(train_share=0.5, paths_per_pair=5),
-        model=ModelConfig(kind=kind),  # type: ignore[arg-type]
+        model=ModelConfig(kind=kind),
         base=SftConfig(steps=150, learning_rate=0.05),
         arms=arms,
         evaluation=EvaluationConfig(evaluations=1, samples=10),

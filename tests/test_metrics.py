@@ -53,7 +53,7 @@ def grouped(samples: int, queries: list[tuple[int, int]], paths: list[list[int]]
 
 def as_arrays(
     samples: int, queries: list[tuple[int, int]], paths: list[list[int]]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     tokens = np.array([path + [TASK.eos] * (5 - len(path)) for path in paths])
     return np.repeat(np.array(queries), samples, axis=0), tokens, np.array([len(path) for path in paths])
 

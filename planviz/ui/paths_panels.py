@@ -19,7 +19,7 @@ from planviz.ui.lab import TaskView
 from planviz.ui.paths_models import Choice, Model, answers, models_at
 from planviz.ui.paths_query import Query
 from planviz.ui.paths_text import node_names, path_text, plural, visit_names
-from planviz.ui.text import literal
+from planviz.ui.text import literal, sentence
 
 GRAPH_HEIGHT, TABLE_HEIGHT = 400, 215
 
@@ -37,7 +37,7 @@ def sampled_answers(experiment: ExperimentRecord, view: TaskView, query: Query, 
     try:
         found = answers(models, query, choice.samples)
     except RuntimeError as error:
-        st.error(f"The models could not be asked: {error}")
+        st.error(f"The models could not be asked. {sentence(error)}")
         return
     except (KeyError, OSError):
         st.error("The weights of a chosen model are no longer stored; its experiment may have been deleted.")
@@ -94,7 +94,7 @@ def _panel(view: TaskView, model: Model, answer: QueryInspection) -> None:
         alt=f"The paths that {arm} sampled, most frequent first.",
         column_config={
             "Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
-            "Outcome": st.column_config.TextColumn(width=115),
+            "Outcome": st.column_config.TextColumn(width=125),
         },
     )  # fmt: skip
 

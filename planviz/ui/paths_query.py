@@ -34,14 +34,15 @@ def query_picker(experiment: ExperimentRecord, view: TaskView) -> Query:
             chosen = st.session_state.get(source_key), st.session_state.get(target_key)
             query = settle(chosen, allowed, view)
             st.session_state[source_key], st.session_state[target_key] = query
-            st.selectbox(
-                "From", np.flatnonzero(allowed.any(axis=1)).tolist(), format_func=names.__getitem__,
-                key=source_key, persist_state="session", width=SELECTOR_WIDTH,
-            )  # fmt: skip
-            st.selectbox(
-                "To", np.flatnonzero(allowed[query[0]]).tolist(), format_func=names.__getitem__,
-                key=target_key, persist_state="session", width=SELECTOR_WIDTH,
-            )  # fmt: skip
+            with st.container(horizontal=True, width="content"):
+                st.selectbox(
+                    "From", np.flatnonzero(allowed.any(axis=1)).tolist(), format_func=names.__getitem__,
+                    key=source_key, persist_state="session", width=SELECTOR_WIDTH,
+                )  # fmt: skip
+                st.selectbox(
+                    "To", np.flatnonzero(allowed[query[0]]).tolist(), format_func=names.__getitem__,
+                    key=target_key, persist_state="session", width=SELECTOR_WIDTH,
+                )  # fmt: skip
             st.button(
                 "Random query", icon=":material/casino:", key="paths:random",
                 on_click=_draw, args=(source_key, target_key, allowed),

@@ -31,11 +31,7 @@ def visit_names(nodes: Sequence[int], names: Sequence[str]) -> list[str]:
     return texts
 
 
-def amount(count: float) -> str:
-    """A number of paths, which can be astronomical."""
-    return f"{count:,.0f}" if count < 1e6 else f"about {count:.1e}"
-
-
 def plural(count: float, thing: str) -> str:
-    """An amount with its noun."""
-    return f"{amount(count)} {thing}" + ("" if count == 1 else "s")
+    """A number with its noun; the number of paths can be astronomical."""
+    amount = f"{count:,.0f}" if count < 1e6 else "over a million"
+    return f"{amount} {thing}" + ("" if count == 1 else "s")

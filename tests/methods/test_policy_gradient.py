@@ -52,7 +52,7 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Callable[[PolicyGradient], Step]:
 
 def method_of(task: Task, kind: str, **config: Any) -> PolicyGradient:
     model, base = (strong_model(kind, task.nodes, task.max_steps, seed=seed, std=0.1) for seed in (0, 1))
-    settings = PolicyGradientConfig(**{"batch_size": 64} | config)
+    settings = PolicyGradientConfig(**{"batch_size": 48} | config)
     return PolicyGradient(model, base, task, settings, Generator().manual_seed(0))
 
 
@@ -76,7 +76,7 @@ def test_without_kl_and_baseline_a_step_is_an_sft_step_on_the_correct_samples(
     model, paths, gradient = record(method_of(task, kind))
     samples = as_lists(paths)
     correct = [sample for sample in samples if is_correct(task, *sample)]
-    assert 0 < len(correct) < len(samples) == 64
+    assert 0 < len(correct) < len(samples) == 48
     chosen = as_paths([pair for pair, _ in correct], [path for _, path in correct], task.eos)
     sft_loss = negative_log_likelihood(model(chosen.pairs, chosen.tokens[:, :-1]), chosen).mean()
     assert_gradient(len(correct) / len(samples) * sft_loss, model, gradient)
@@ -107,7 +107,7 @@ def test_the_gradient_of_every_baseline_with_and_without_kl(
 
 def test_samples_of_one_query_share_a_group(task: Task, record: Callable[[PolicyGradient], Step]) -> None:
     _, paths, _ = record(method_of(task, "tabular", baseline="group mean", group_size=8))
-    groups = paths.pairs.view(8, 8, 2)
+    groups = paths.pairs.view(6, 8, 2)
     assert (groups == groups[:, :1]).all()
 
 
