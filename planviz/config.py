@@ -199,6 +199,13 @@ class ExperimentConfig(Section):
             return tuple(part.strip() for part in value.split(","))
         return (value,) if isinstance(value, int) else value
 
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("every seed may be given only once")
+        return seeds
+
     @field_validator("arms")
     @classmethod
     def _arm_names(cls, arms: dict[str, Any]) -> dict[str, Any]:
@@ -218,7 +225,7 @@ class ExperimentConfig(Section):
         if name == BASE:
             return self.base
         if name not in self.arms:
-            raise SettingError(f"arm {name!r} is unknown; this experiment has {', '.join(self.arms)}")
+            raise SettingError(f"arm {_shown(name)} is unknown; this experiment has {', '.join(self.arms)}")
         return self.arms[name]
 
 
@@ -241,7 +248,7 @@ def preset(name: str) -> ExperimentConfig:
         SettingError: no such preset.
     """
     if name not in PRESETS:
-        raise SettingError(f"preset {name!r} is unknown; there are {', '.join(PRESETS)}")
+        raise SettingError(f"preset {_shown(name)} is unknown; there are {', '.join(PRESETS)}")
     return parse(tomllib.loads((resources.files("planviz") / "presets" / f"{name}.toml").read_text("utf-8")))
 
 
@@ -255,7 +262,9 @@ def read_toml(path: Path) -> ExperimentConfig:
         return parse(tomllib.loads(path.read_text("utf-8")))
     except OSError as error:
         raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except SettingError:
+        raise
+    except (ValueError, RecursionError) as error:  # also for numbers and nesting beyond Python's limits
         raise SettingError(f"{path}: is no valid TOML ({error})") from None
 
 
@@ -307,11 +316,18 @@ def _explain(error: ValidationError) -> str:
     location = [str(part) for part in first["loc"]]
     if len(location) > 2 and location[0] == "arms":
         del location[2]  # pydantic puts the discriminator's value between the arm and its setting
-    value = repr(first.get("input"))
-    shown = value if len(value) <= 60 else value[:57] + "…"
     problem = {
         "extra_forbidden": "there is no such setting",
         "value_error": str(first.get("ctx", {}).get("error", first["msg"])),
     }.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
     key = ".".join(location) or "config"
-    return f"{key[:80]} = {shown}: {problem}"
+    return f"{key[:80]} = {_shown(first.get('input'))}: {problem}"
+
+
+def _shown(value: Any) -> str:
+    """A value as it is named in a message: at most 60 characters."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number or nesting beyond Python's limits
+        text = f"({type(value).__name__})"
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -96,7 +96,9 @@ def train_run(
             commands.wait()
             run.start_clock()
         if commands.stopped:
-            yield from run.evaluate()
+            if run.step != run.evaluated:
+                yield from run.report()
+                yield from run.evaluate()
             break
         run.train_step()
         if run.step in run.evaluation_steps:
@@ -153,6 +155,7 @@ class Run:
         self.method = self._build_method()
         self.evaluation_steps = evaluation_steps(self.config.steps, config.evaluation.evaluations)
         self.step = self.samples = self.tokens = 0
+        self.evaluated = -1
         self.seconds = self.evaluation_seconds = 0.0
         self.recent: list[dict[str, float]] = []
         self.reported = (0.0, 0)
@@ -226,6 +229,7 @@ class Run:
             events.append(SampledPaths(self.step, split, paths))
         self.evaluation_seconds += self.elapsed() - began
         self.reported = (self.elapsed(), self.tokens)
+        self.evaluated = self.step
         yield from events
         yield self.checkpoint()
 
@@ -241,12 +245,14 @@ class Run:
         step, samples, tokens, self.seconds, self.evaluation_seconds = state["counters"].tolist()
         self.step, self.samples, self.tokens = int(step), int(samples), int(tokens)
         self.reported = (self.seconds, self.tokens)
+        self.evaluated = self.step
         self.start_clock()
 
 
 def evaluation_steps(steps: int, evaluations: int) -> frozenset[int]:
     """The steps after which a run is evaluated, evenly spread, the last one included; step 0 comes on top."""
-    return frozenset(round(steps * (index + 1) / evaluations) for index in range(min(steps, evaluations)))
+    count = min(steps, evaluations)
+    return frozenset(round(steps * (index + 1) / count) for index in range(count))
 
 
 def save_tensors(tensors: dict[str, Tensor]) -> bytes:

@@ -31,7 +31,7 @@ def summarize(evaluations: pd.DataFrame) -> pd.DataFrame:
         row = {"arm": arm, "method": method, "seed": seed, "steps": last["step"], "seconds": last["seconds"]}
         for name, (split, metric) in SUMMARY.items():
             values = run.loc[run["split"] == split].sort_values("step")[metric]
-            row |= {name: values.iloc[-1], f"best {name}": values.max()}
+            row |= {name: values.iloc[-1] if len(values) else float("nan"), f"best {name}": values.max()}
         rows.append(row)
     table = pd.DataFrame(rows)
     if table.empty:

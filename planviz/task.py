@@ -7,9 +7,7 @@ prompt is ``s t s``, and a *path* is what follows it. Token ids 0 … n-1 are th
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import repeat
 
 import networkx as nx
 import numpy as np
@@ -23,13 +21,6 @@ Ints = npt.NDArray[np.int64]
 
 OUTCOMES = ("correct", "invalid_edge", "stopped_early", "never_arrived")
 """How a path can end, in the order in which failures are named."""
-
-
-MAX_WALK_STEPS = 10_000_000
-"""A few seconds of random walks. Blocksworld with 4 blocks takes 3 million steps at the paper's settings."""
-
-
-UNLIMITED: Iterator[None] = repeat(None)
 
 
 class TaskError(ValueError):
@@ -96,13 +87,15 @@ def build_task(config: ExperimentConfig) -> Task:
         target: [np.flatnonzero(row).tolist() for row in adjacency & (distance[:, target] >= 0)]
         for target in set(train_pairs[:, 1].tolist())
     }
-    walks, budget = random.Random(config.split.seed), iter(range(MAX_WALK_STEPS))
+    walks = random.Random(config.split.seed)
     texts = tuple(
-        random_walk(useful[target], source, target, walks, budget)
+        random_walk(useful[target], source, target, walks)
         for source, target in train_pairs.tolist()
         for _ in range(config.split.paths_per_pair)
     )
-    return Task(graph, adjacency, distance, train_pairs, test_pairs, texts, length_limit(graph, texts))
+    return Task(
+        graph, adjacency, distance, train_pairs, test_pairs, texts, length_limit(graph, distance, texts)
+    )
 
 
 def shortest_distances(adjacency: Bools) -> Ints:
@@ -139,52 +132,33 @@ def split_pairs(distance: Ints, train_share: float, rng: np.random.Generator) ->
     return np.ascontiguousarray(pairs[:train]), np.ascontiguousarray(pairs[train:])
 
 
-def random_walk(
-    useful: list[list[int]],
-    source: int,
-    target: int,
-    rng: random.Random,
-    budget: Iterator[object] = UNLIMITED,
-) -> tuple[int, ...]:
-    """A path from source to target that visits no node twice: a random walk, each step uniform among the
-    neighbours that can still reach the target (`useful`), with its loops erased.
+def random_walk(useful: list[list[int]], source: int, target: int, rng: random.Random) -> tuple[int, ...]:
+    """A path from source to target that visits no node twice: each step is uniform among the neighbours from
+    which the target can still be reached without coming back.
 
-    Without its loops, a walk goes on from every node as it did when it left that node for the last time.
-    On an acyclic graph there are no loops. On others, a walk that merely avoided the nodes it has visited
-    would often shut itself in; a loop-erased one always arrives.
+    On an acyclic graph these are all `useful` neighbours. On others a step may turn out to lead nowhere; then it
+    is taken back and another one drawn. No node is tried twice: where the walk failed from, every later one would.
 
     Args:
-        budget: each step takes one item; several walks may share it.
-
-    Raises:
-        TaskError: the budget is used up.
+        useful: the neighbours of every node from which the target can be reached at all.
     """
-    last_exit = {}
-    node = source
-    for _ in budget:
-        choices = useful[node]
-        step = choices[int(rng.random() * len(choices))]
-        last_exit[node] = step
-        node = step
-        if node == target:
-            break
-    else:
-        raise TaskError(
-            f"the random walks of the training texts need more than {MAX_WALK_STEPS:,} steps on this graph; "
-            "choose a smaller graph, a smaller share of training pairs or fewer paths per pair"
-        )
-    path = [source]
+    path, tried = [source], {source}
     while path[-1] != target:
-        path.append(last_exit[path[-1]])
+        choices = [node for node in useful[path[-1]] if node not in tried]
+        if choices:
+            path.append(choices[int(rng.random() * len(choices))])
+            tried.add(path[-1])
+        else:
+            path.pop()
     return tuple(path)
 
 
-def length_limit(graph: nx.DiGraph[int], texts: tuple[tuple[int, ...], ...]) -> int:
+def length_limit(graph: nx.DiGraph[int], distance: Ints, texts: tuple[tuple[int, ...], ...]) -> int:
     """How many nodes a path may have after s: enough for every path of an acyclic graph; on a graph with
-    cycles, where paths have no longest, as many as the longest text."""
+    cycles, where paths have no longest, as many as the longest text or the farthest pair."""
     if nx.is_directed_acyclic_graph(graph):
         return int(nx.dag_longest_path_length(graph, weight=None))
-    return max(len(text) - 1 for text in texts)
+    return max(int(distance.max()), *(len(text) - 1 for text in texts))
 
 
 def text_arrays(task: Task) -> tuple[Ints, Ints, Ints]:

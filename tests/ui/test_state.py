@@ -19,7 +19,7 @@ from planviz.ui.state import from_link, to_link
             "model.kind": some.sampled_from(["transformer", "factored", "tabular"]),
             "arms.pg.kl": some.floats(0, 1),
             "arms.q-process.calibrate_head": some.booleans(),
-            "seeds": some.lists(some.integers(0, 1000), min_size=1, max_size=5),
+            "seeds": some.lists(some.integers(0, 1000), min_size=1, max_size=5, unique=True),
             "name": some.text(min_size=1, max_size=80),
         }
     ),

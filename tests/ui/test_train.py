@@ -16,7 +16,7 @@ from planviz.config import ExperimentConfig
 from planviz.events import Evaluation, Finished, Started
 from planviz.folders import app_folder
 from planviz.runs.bundle import metrics_csv
-from planviz.runs.store import Store
+from planviz.runs.store import Store, default_home
 from planviz.ui import lab
 from planviz.ui.runs_table import runs_frame, time_left
 
@@ -106,7 +106,7 @@ def test_a_graph_that_makes_no_task_cannot_be_started() -> None:
 @pytest.mark.parametrize("page", ["train", "compare", "paths"])
 def test_an_unknown_experiment_shows_the_demo_and_says_so(page: str) -> None:
     app = visit(page, experiment="<script>alert(1)</script>")
-    assert any("no experiment" in warning.value for warning in app.warning)
+    assert any("There is no experiment" in warning.value for warning in app.warning)
     assert app.session_state["experiment"] is None
 
 
@@ -139,7 +139,7 @@ def test_compare_without_any_arm_still_stands() -> None:
 
 @pytest.mark.parametrize("page", ["train", "compare", "paths"])
 def test_an_experiment_without_any_evaluation_yet(page: str) -> None:
-    waiting = Store(lab.default_home()).create_experiment(draft(visit("train")), "quick")
+    waiting = Store(default_home()).create_experiment(draft(visit("train")), "quick")
     assert not visit(page, experiment=waiting).exception
 
 
