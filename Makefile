@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --constraint
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check audit format claims bench demo clean chromium
+.PHONY: help app test check audit format demo clean chromium
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -28,15 +28,9 @@ format: $(VENV)/.dev ## Format the code, and fix what can be fixed by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-claims: $(VENV)/.app ## Reproduce the paper's claims
-	$(BIN)/planviz claims
-
-bench: $(VENV)/.app ## Measure the speed of training on this machine
-	$(BIN)/planviz bench
-
 demo: $(VENV)/.app ## Train again the comparison that ships with planviz
 	rm -rf assets/demo
-	$(BIN)/planviz run --preset quick --out assets/demo
+	PLANVIZ_HOME=$(VENV)/demo $(BIN)/planviz run --preset quick --out assets/demo --compact
 
 clean: ## Remove caches and build products (neither .venv nor your runs)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

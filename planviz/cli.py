@@ -109,6 +109,10 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Write config, metrics, paths and checkpoints there.")
     ] = None,
+    compact: Annotated[
+        bool,
+        typer.Option(help="In --out, fewer weights, in half precision, and only the last sampled paths."),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Runs at once; as many as cores by default.")
     ] = None,
@@ -133,7 +137,7 @@ def run(
     table = summarize(store.evaluations(experiment_id))
     failed = [r for r in store.runs(experiment_id) if r.state != "finished"]
     if out is not None:
-        export_experiment(store, experiment_id, out)
+        export_experiment(store, experiment_id, out, compact=compact)
     if as_json:
         print(json.dumps({"experiment": experiment_id, "runs": json.loads(table.to_json(orient="records"))}))
     else:

@@ -11,8 +11,14 @@ from planviz.events import QueryPaths
 from planviz.methods.policy_gradient import path_kl
 from planviz.metrics import group_paths, sampled_metrics
 from planviz.models.base import PlanningModel
-from planviz.rollout import sample_paths
+from planviz.rollout import Paths, sample_paths
 from planviz.task import Ints, Task, judge
+
+MAX_ROWS = 4096
+"""At most so many paths are sampled at once, which bounds the memory of an evaluation."""
+
+KL_SAMPLES = 4
+"""Samples of each query that the KL to the base is estimated on."""
 
 
 def policy_temperature(arm: SftConfig | PolicyGradientConfig | QLearningConfig) -> float:
@@ -44,32 +50,26 @@ def evaluate(
     queries = torch.from_numpy(pairs)
     greedy = sample_paths(model, queries, task.max_steps, generator, temperature=0)
     outcomes = judge(task, *greedy.arrays())
-    sampled = sample_paths(
-        model, queries, task.max_steps, generator, samples=samples, temperature=temperature
-    )
-    grouped = group_paths(task, *sampled.arrays(), samples)
+    grouped: list[QueryPaths] = []
+    divergences: list[Tensor] = []
+    for chunk in queries.split(max(1, MAX_ROWS // samples)):
+        sampled = sample_paths(
+            model, chunk, task.max_steps, generator, samples=samples, temperature=temperature
+        )
+        grouped += group_paths(task, *sampled.arrays(), samples)
+        first = samples * torch.arange(len(chunk))[:, None] + torch.arange(min(samples, KL_SAMPLES))
+        divergences.append(kl_to_base(model, base, sampled.select(first.flatten()), temperature))
     values = {
         "greedy_accuracy": float(np.mean(outcomes == 0)),
         **sampled_metrics(task, grouped, correct_paths),
-        "kl_to_base": kl_to_base(model, base, task, grouped, temperature),
+        "kl_to_base": torch.cat(divergences).mean().item(),
     }
-    return values, grouped
+    return values, tuple(grouped)
 
 
-def kl_to_base(
-    model: PlanningModel, base: PlanningModel, task: Task, queries: tuple[QueryPaths, ...], temperature: float
-) -> float:
-    """KL(π ‖ π_base) of whole paths in nats, estimated on the sampled paths: the mean sum of the exact KL
-    between the next-token distributions along them."""
-    pairs = torch.tensor([(query.source, query.target) for query in queries for _ in query.paths])
-    paths = [path for query in queries for path in query.paths]
-    counts = torch.tensor([count for query in queries for count in query.counts], dtype=torch.float32)
-    lengths = torch.tensor([len(path) for path in paths])
-    tokens = torch.full((len(paths), int(lengths.max())), task.eos)
-    for row, path in zip(tokens, paths, strict=True):
-        row[: len(path)] = torch.tensor(path)
-    divergences: list[Tensor] = []
-    for rows in torch.arange(len(paths)).split(512):
-        inputs = pairs[rows], tokens[rows, :-1]
-        divergences.append(path_kl(model(*inputs) / temperature, base(*inputs), lengths[rows]))
-    return float((torch.cat(divergences) * counts).sum() / counts.sum())
+@torch.no_grad()
+def kl_to_base(model: PlanningModel, base: PlanningModel, paths: Paths, temperature: float) -> Tensor:
+    """Σ_j KL(π(·|u_<j) ‖ π_base(·|u_<j)) along paths sampled from π, (B,), in nats; their mean estimates
+    KL(π ‖ π_base) of whole paths. π is softmax(logits / temperature), π_base has temperature 1."""
+    inputs = paths.pairs, paths.tokens[:, :-1]
+    return path_kl(model(*inputs) / temperature, base(*inputs), paths.lengths)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from planviz.evaluation import evaluate, kl_to_base, policy_temperature
 from planviz.events import QueryPaths
 from planviz.models import PlanningModel
 from planviz.models.tabular import TabularModel
+from planviz.rollout import Paths, sample_paths
 from planviz.task import Task
 from planviz.theory import cooccurrence_policy, count_correct_paths
 from tests.engine_helpers import MODELS, listed, next_logits, strong_model, task_of
@@ -73,28 +75,50 @@ def test_greedy_accuracy_is_the_share_of_correct_best_paths(kind: str, task: Tas
     assert measure(model, model, task)[0]["greedy_accuracy"] == pytest.approx(np.mean(correct))
 
 
+def sampled(model: PlanningModel, task: Task) -> Paths:
+    pairs = torch.from_numpy(task.train_pairs)
+    return sample_paths(model, pairs, task.max_steps, Generator().manual_seed(0), samples=SAMPLES)
+
+
 @kinds
 @pytest.mark.parametrize("temperature", [1.0, 0.3])
 def test_kl_to_base_adds_up_along_the_sampled_paths(kind: str, temperature: float, task: Task) -> None:
     model, base = model_of(kind, task), model_of(kind, task, seed=1)
-    values, queries = measure(model, base, task, temperature)
-    total = 0.0
-    for query in queries:
-        for path, count in zip(query.paths, query.counts, strict=True):
-            for j in range(len(path)):
-                prefix = (query.source, query.target), list(path[:j])
-                ours = (next_logits(model, *prefix) / temperature).log_softmax(0)
-                theirs = next_logits(base, *prefix).log_softmax(0)
-                total += count * (ours.exp() * (ours - theirs)).sum().item()
-    assert values["kl_to_base"] == pytest.approx(total / (len(queries) * SAMPLES), rel=1e-3)
+    paths = sampled(model, task)
+    computed = kl_to_base(model, base, paths, temperature)
+    for (source, target), tokens, length, divergence in zip(
+        *(tensor.tolist() for tensor in paths), computed.tolist(), strict=True
+    ):
+        total = 0.0
+        for j in range(length):
+            prefix = (source, target), tokens[:j]
+            ours = (next_logits(model, *prefix) / temperature).log_softmax(0)
+            theirs = next_logits(base, *prefix).log_softmax(0)
+            total += (ours.exp() * (ours - theirs)).sum().item()
+        assert divergence == pytest.approx(total, rel=1e-3, abs=1e-6)
 
 
 @kinds
 def test_a_model_is_no_distance_from_itself(kind: str, task: Task) -> None:
-    values, queries = measure(model_of(kind, task), model_of(kind, task), task)
-    assert values["kl_to_base"] == pytest.approx(0, abs=1e-6)
-    with torch.no_grad():
-        assert kl_to_base(model_of(kind, task), model_of(kind, task), task, queries, 0.5) > 0.01
+    model = model_of(kind, task)
+    assert measure(model, model_of(kind, task), task)[0]["kl_to_base"] == pytest.approx(0, abs=1e-6)
+    assert kl_to_base(model, model, sampled(model, task), 0.5).mean() > 0.01
+
+
+def test_a_large_evaluation_is_done_in_parts(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, rows = model_of("transformer", task), []
+
+    def watched(*arguments: Any, **options: Any) -> Paths:
+        paths = sample_paths(*arguments, **options)
+        rows.append(len(paths.lengths))
+        return paths
+
+    monkeypatch.setattr("planviz.evaluation.sample_paths", watched)
+    monkeypatch.setattr("planviz.evaluation.MAX_ROWS", 3 * SAMPLES)
+    _, queries = measure(model, model, task)
+    assert [(q.source, q.target) for q in queries] == list(map(tuple, task.train_pairs.tolist()))
+    assert len(rows) > 2
+    assert max(rows[1:]) <= 3 * SAMPLES
 
 
 def test_every_query_is_sampled_equally_often(task: Task) -> None:

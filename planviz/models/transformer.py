@@ -78,25 +78,28 @@ class Transformer(PlanningModel):
         hidden: Tensor = self.token_embedding(tokens) + self.position_embedding(positions)
         return hidden
 
-    def forward(self, pairs: Tensor, paths: Tensor) -> Tensor:
-        hidden = self.embed(torch.cat([pairs, pairs[:, :1], paths], dim=1))
+    def encode(self, tokens: Tensor, first: int) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Final hidden states (B, T - first, d) from position `first` on, and every layer's keys and values."""
+        hidden, layers = self.embed(tokens), []
         for block in self.blocks:
             queries, keys, values = block.project(hidden)
+            layers.append((keys, values))
             attended = F.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+            if block is self.blocks[-1]:  # nothing looks at what comes before any more
+                hidden, attended = hidden[:, first:], attended[:, :, first:]
             hidden = block.finish(hidden, attended)
-        logits: Tensor = self.head(self.norm(hidden[:, PROMPT - 1 :]))
+        return self.norm(hidden), layers
+
+    def forward(self, pairs: Tensor, paths: Tensor) -> Tensor:
+        hidden, _ = self.encode(torch.cat([pairs, pairs[:, :1], paths], dim=1), first=PROMPT - 1)
+        logits: Tensor = self.head(hidden)
         return logits
 
     def begin(self, pairs: Tensor) -> tuple[Tensor, KeyValueCache]:
-        hidden = self.embed(torch.cat([pairs, pairs[:, :1]], dim=1))
-        layers = []
-        for block in self.blocks:
-            queries, keys, values = block.project(hidden)
-            attended = F.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-            hidden = block.finish(hidden, attended)
-            room = (0, 0, 0, self.context - PROMPT)
-            layers.append((F.pad(keys, room), F.pad(values, room)))
-        return self.head(self.norm(hidden[:, -1])), KeyValueCache(layers, PROMPT)
+        hidden, layers = self.encode(torch.cat([pairs, pairs[:, :1]], dim=1), first=PROMPT - 1)
+        room = (0, 0, 0, self.context - PROMPT)
+        padded = [(F.pad(keys, room), F.pad(values, room)) for keys, values in layers]
+        return self.head(hidden[:, 0]), KeyValueCache(padded, PROMPT)
 
     def advance(self, tokens: Tensor, cache: Cache) -> Tensor:
         assert isinstance(cache, KeyValueCache)

@@ -41,7 +41,7 @@ def findings(evaluations: pd.DataFrame) -> list[Finding]:
         ),
         Finding(
             "Q-learning, process reward", f"{process['test greedy']:.0%}",
-            f"on unseen pairs, with {process['distinct paths']:.1f} paths per pair",
+            f"on unseen pairs, {process['distinct paths']:.1f} paths each",
             "Told which steps are no edges, it plans well, generalises, and keeps its diversity.",
         ),
     ]  # fmt: skip
