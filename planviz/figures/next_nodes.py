@@ -78,7 +78,7 @@ def next_node_bars(
         if rest:
             _add_bars(figure, rest, [np.delete(values, top).sum()], OTHERS, axes, showlegend=False)
     order = [*bars, *rest]
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.2], tickvals=[0, 0.5])
+    figure.update_xaxes(range=[0, 1.4], tickvals=[0, 0.5, 1], ticktext=["0%", "50%", "100%"])
     figure.update_yaxes(
         type="category",
         categoryorder="array",
