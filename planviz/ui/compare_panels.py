@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -15,7 +18,7 @@ from planviz.runs.bundle import metrics_csv
 from planviz.runs.records import ExperimentRecord
 from planviz.summary import KEPT, SUMMARY, over_seeds, summarize
 from planviz.ui import lab
-from planviz.ui.charts import show
+from planviz.ui.charts import show_live
 
 CURVES = {
     "sampled_accuracy": "Paths drawn from the policy, as when it is used with temperature.",
@@ -57,19 +60,17 @@ def choices(experiment: ExperimentRecord) -> Selection:
     return Selection(shown, split, x, smoothing)
 
 
-def figures(selection: Selection) -> dict[str, go.Figure]:
-    """All charts of the page, by name."""
-    evaluations = lab.store().evaluations(lab.current_experiment().id)
-    drawn = {
-        metric: metric_curve(
-            evaluations, metric, split=selection.split, x=selection.x, smoothing=selection.smoothing,
-            arms=[arm for arm in selection.arms if arm != BASE] or selection.arms, base=BASE in selection.arms,
-        )
-        for metric in CURVES
-    }  # fmt: skip
-    drawn["pass_at_k"] = pass_at_k(evaluations, split=selection.split, arms=selection.arms)
-    drawn["failure_kinds"] = failure_kinds(evaluations, split=selection.split, arms=selection.arms)
-    return drawn
+def figures(selection: Selection, evaluations: pd.DataFrame) -> dict[str, Callable[[], go.Figure]]:
+    """How to make each chart of the page, by name."""
+    lines = [arm for arm in selection.arms if arm != BASE] or selection.arms
+    curve = partial(
+        metric_curve, evaluations, split=selection.split, x=selection.x, smoothing=selection.smoothing,
+        arms=lines, base=BASE in selection.arms,
+    )  # fmt: skip
+    return {metric: partial(curve, metric) for metric in CURVES} | {
+        "pass_at_k": partial(pass_at_k, evaluations, split=selection.split, arms=selection.arms),
+        "failure_kinds": partial(failure_kinds, evaluations, split=selection.split, arms=selection.arms),
+    }
 
 
 def charts(selection: Selection) -> None:
@@ -78,10 +79,13 @@ def charts(selection: Selection) -> None:
         "pass_at_k": "Chance that at least one of k samples is correct: a collapsed policy wins at 1, loses later.",
         "failure_kinds": "How the sampled paths end.",
     }
+    experiment = lab.current_experiment()
+    evaluations = lab.store().evaluations(experiment.id)
+    version = (*lab.version(experiment, evaluations), repr(selection))
     with st.grid(2, min_column_width=380, gap="medium") as grid:
-        for name, figure in figures(selection).items():
+        for name, make in figures(selection, evaluations).items():
             with grid.cell():
-                show(figure, f"compare:{name}", explanations[name])
+                show_live(make, f"compare:{name}", version, explanations[name])
 
 
 def table(selection: Selection) -> None:
@@ -113,7 +117,14 @@ def downloads(selection: Selection) -> None:
             file_name=f"planviz-{experiment.id}.csv", mime="text/csv", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
         st.download_button(
-            "Charts as HTML", lambda: page_html(list(figures(selection).values()), f"planviz: {experiment.name}"),
+            "Charts as HTML", lambda: _page(selection),
             file_name=f"planviz-{experiment.id}.html", mime="text/html", icon=":material/download:",
             on_click="ignore",
         )  # fmt: skip
+
+
+def _page(selection: Selection) -> str:
+    """All charts as one HTML page that needs no network."""
+    experiment = lab.current_experiment()
+    makes = figures(selection, lab.store().evaluations(experiment.id))
+    return page_html([make() for make in makes.values()], f"planviz: {experiment.name}")

@@ -8,6 +8,7 @@ from zlib import crc32
 import networkx as nx
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import streamlit as st
 
 from planviz.config import ExperimentConfig, GraphConfig, SplitConfig
@@ -132,6 +133,11 @@ def exists(experiment_id: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+def version(experiment: ExperimentRecord, measured: pd.DataFrame) -> tuple[str, int, float]:
+    """What tells one state of an experiment's measurements from the next."""
+    return experiment.id, len(measured), float(measured["seconds"].sum()) if len(measured) else 0.0
 
 
 def is_active(experiment: ExperimentRecord) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -13,8 +15,9 @@ from planviz.figures.curves import loss_curve, metric_curve, throughput_curve
 from planviz.figures.paths import paths_on_graph
 from planviz.runs.records import RunRecord
 from planviz.ui import lab
-from planviz.ui.charts import show
+from planviz.ui.charts import show_live
 from planviz.ui.controls import controls
+from planviz.ui.live_chart import drawn, live_chart
 from planviz.ui.runs_table import runs_table
 from planviz.ui.text import literal
 
@@ -47,33 +50,44 @@ def progress() -> None:
             st.error(literal(f"{run.arm} (seed {run.seed}) ended at step {run.step}: {run.message}"))
 
 
+CURVES: dict[str, tuple[dict[str, Any], str]] = {
+    "train": (
+        {"metric": "sampled_accuracy", "split": "train"},
+        "Queries that the model is trained on. SFT, PG and Q-learning on the process reward all get them right.",
+    ),
+    "test": (
+        {"metric": "sampled_accuracy", "split": "test"},
+        "Queries that appear in no text and in no training prompt: here planning has to generalise.",
+    ),
+    "distinct": (
+        {"metric": "distinct_paths", "split": "train"},
+        "Under policy gradient without KL this falls towards 1: one path per query is left.",
+    ),
+    "greedy": (
+        {"metric": "greedy_accuracy", "split": ("train", "test")},
+        "The single most likely path of every query.",
+    ),
+}
+"""Arguments of `metric_curve` and a sentence for each of the curves."""
+
+
 def curves() -> None:
     """Accuracy, diversity, loss and throughput so far."""
     experiment = lab.current_experiment()
     evaluations = lab.store().evaluations(experiment.id)
-    steps = lab.store().steps(experiment.id)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        show(
-            metric_curve(evaluations, "sampled_accuracy", split="train"), "live:train",
-            "Queries that the model is trained on. SFT, PG and Q-learning on the process reward all get them right.",
-        )  # fmt: skip
-        show(
-            metric_curve(evaluations, "distinct_paths", split="train"), "live:distinct",
-            "Under policy gradient without KL this falls towards 1: one path per query is left.",
-        )  # fmt: skip
-    with right:
-        show(
-            metric_curve(evaluations, "sampled_accuracy", split="test"), "live:test",
-            "Queries that appear in no text and in no training prompt: here planning has to generalise.",
-        )  # fmt: skip
-        show(metric_curve(evaluations, "greedy_accuracy", split=("train", "test")), "live:greedy")
+    version = lab.version(experiment, evaluations)
+    with st.grid(2, min_column_width=380, gap="medium") as grid:
+        for name, (arguments, sentence) in CURVES.items():
+            with grid.cell():
+                show_live(partial(metric_curve, evaluations, **arguments), f"live:{name}", version, sentence)
     with st.expander(
         "Loss and throughput", icon=":material/speed:", on_change="rerun", key="live:more"
     ) as more:
         if more.open:
-            show(loss_curve(steps), "live:loss")
-            show(throughput_curve(steps), "live:throughput")
+            steps = lab.store().steps(experiment.id)
+            version = lab.version(experiment, steps)
+            show_live(partial(loss_curve, steps), "live:loss", version)
+            show_live(partial(throughput_curve, steps), "live:throughput", version)
 
 
 def fresh_paths() -> None:
@@ -97,10 +111,10 @@ def fresh_paths() -> None:
             st.info("The first paths appear with the first evaluation.", icon=":material/hourglass_empty:")
             return
         measured = {BASE: paths}
-    _draw_query(measured)
+    _draw_query(measured, split)
 
 
-def _draw_query(measured: dict[str, SampledPaths]) -> None:
+def _draw_query(measured: dict[str, SampledPaths], split: Split) -> None:
     view = lab.task_view(lab.current_experiment().config)
     labels, queries = view.task.labels, next(iter(measured.values())).queries
     order = sorted(
@@ -115,8 +129,9 @@ def _draw_query(measured: dict[str, SampledPaths]) -> None:
     for column, (name, paths) in zip(st.columns(len(measured)), measured.items(), strict=True):
         with column:
             st.markdown(f"**{literal(name)}** at step {paths.step:,}")
-            figure = paths_on_graph(view.task.graph, view.positions, paths.queries[index])
-            st.plotly_chart(figure, config=style.CONFIG, alt=style.alt(figure), key=f"fresh:{name}")
+            make = partial(paths_on_graph, view.task.graph, view.positions, paths.queries[index])
+            key = f"fresh:{name}"
+            live_chart(drawn(make, key, (lab.current_experiment().id, split, index, paths.step)), key)
 
 
 def _name(run: RunRecord, runs: list[RunRecord]) -> str:
