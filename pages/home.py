@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from planviz.config import preset
 from planviz.figures.curves import metric_curve
 from planviz.ui import lab
-from planviz.ui.charts import show
+from planviz.ui.charts import show_live
 from planviz.ui.home_findings import findings
 from planviz.ui.state import open_experiment, set_chosen_arms, set_draft
 
@@ -53,8 +55,10 @@ with st.grid("auto", min_column_width=260):
             st.caption(finding.sentence)
 left, right = st.columns(2, gap="medium")
 with left:
-    show(metric_curve(evaluations, "distinct_paths", split="train"), "home:distinct")
+    make = partial(metric_curve, evaluations, "distinct_paths", split="train")
+    show_live(make, "home:distinct", lab.version(demo, evaluations))
     st.caption("Distinct correct paths a training pair, out of 20 samples. Policy gradient ends with one.")
 with right:
-    show(metric_curve(evaluations, "greedy_accuracy", split="test"), "home:test")
+    make = partial(metric_curve, evaluations, "greedy_accuracy", split="test")
+    show_live(make, "home:test", lab.version(demo, evaluations))
     st.caption("Pairs that no model was trained on. Q-learning on the process reward generalises best.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from planviz.ui import lab
-from planviz.ui.live import curves, fresh_paths, progress, refreshing
+from planviz.ui.live import REFRESH, curves, fresh_paths, progress, refreshing
 from planviz.ui.text import literal
 from planviz.ui.train_setup import setup
 
@@ -21,7 +21,7 @@ st.divider()
 st.subheader(
     "The demo that ships with planviz" if experiment.id == lab.demo_id() else literal(experiment.name)
 )
-refreshing(progress, "progress")
+refreshing(progress, "progress", REFRESH)
 refreshing(curves, "curves")
 st.subheader("Freshly sampled paths")
 st.write("Lines show where the samples of the latest evaluation went; the wider, the more of them.")

@@ -22,13 +22,15 @@ from planviz.ui.runs_table import runs_table
 from planviz.ui.text import literal
 
 REFRESH = "1s"
+REDRAW = "2s"
+"""Charts are drawn less often than the table: they cost more, and training needs the cores."""
 
 
-def refreshing(panel: Callable[[], None], key: str) -> None:
-    """Draw a panel, and draw it again every second while the experiment is being worked on."""
+def refreshing(panel: Callable[[], None], key: str, every: str = REDRAW) -> None:
+    """Draw a panel, and draw it again all the time while the experiment is being worked on."""
     active = lab.is_active(lab.current_experiment())
 
-    @st.fragment(run_every=REFRESH if active else None, key=key)
+    @st.fragment(run_every=every if active else None, key=key)
     def fragment() -> None:
         panel()
         if active and not lab.is_active(lab.current_experiment()):

@@ -31,6 +31,8 @@ const plotly = () => globalThis.planvizPlotly ??= (async () => {
 
 export default async function ({ data, parentElement }) {
   const root = parentElement.querySelector(".planviz-live-chart");
+  if (root.planvizFigure === data.figure) return;
+  root.planvizFigure = data.figure;
   const theme = getComputedStyle(root);
   const value = (name) => theme.getPropertyValue(name).trim();
   const { data: traces, layout } = JSON.parse(data.figure);

@@ -65,7 +65,7 @@ def test_home_shows_the_demo_with_its_own_numbers() -> None:
     evaluations = lab.store().evaluations(lab.demo_id())
     base = evaluations[(evaluations["arm"] == "base") & (evaluations["split"] == "test")].iloc[-1]
     assert app.metric[0].value == f"{base['greedy_accuracy']:.0%}"
-    assert len(app.get("plotly_chart")) == 2
+    assert len(app.get("bidi_component")) == 2
 
 
 def test_home_starts_the_same_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
