@@ -31,6 +31,7 @@ def runs_table(runs: list[RunRecord], evaluations: pd.DataFrame, key: str) -> li
         runs_frame(runs, evaluations),
         key=key,
         hide_index=True,
+        placeholder="–",
         on_select="rerun",
         selection_mode="multi-row",
         alt=f"{sum(run.state == 'finished' for run in runs)} of {len(runs)} runs are finished.",
