@@ -13,7 +13,7 @@ from planviz.events import SampledPaths, Split
 from planviz.figures import style
 from planviz.figures.curves import loss_curve, metric_curve, throughput_curve
 from planviz.figures.paths import paths_on_graph
-from planviz.runs.records import RunRecord
+from planviz.runs.records import ExperimentRecord, RunRecord
 from planviz.ui import lab
 from planviz.ui.charts import show_live
 from planviz.ui.controls import controls
@@ -99,7 +99,9 @@ def fresh_paths() -> None:
     by_name = {_name(run, runs): run for run in runs}
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     default = [name for name in ("pg", "q-process") if name in by_name] or list(by_name)[:2]
-    chosen = left.pills("Show", list(by_name), selection_mode="multi", default=default, key="fresh:runs")
+    chosen = left.pills(
+        "Show", list(by_name), selection_mode="multi", default=default, key=f"fresh:runs:{experiment.id}"
+    )
     split: Split = right.segmented_control(
         "Pairs", ["train", "test"], default="train", required=True, key="fresh:split",
         format_func=lambda name: style.SPLITS[name],
@@ -113,18 +115,18 @@ def fresh_paths() -> None:
             st.info("The first paths appear with the first evaluation.", icon=":material/hourglass_empty:")
             return
         measured = {BASE: paths}
-    _draw_query(measured, split)
+    _draw_query(experiment, measured, split)
 
 
-def _draw_query(measured: dict[str, SampledPaths], split: Split) -> None:
-    view = lab.task_view(lab.current_experiment().config)
+def _draw_query(experiment: ExperimentRecord, measured: dict[str, SampledPaths], split: Split) -> None:
+    view = lab.task_view(experiment.config)
     labels, queries = view.task.labels, next(iter(measured.values())).queries
     order = sorted(
         range(len(queries)),
         key=lambda i: -view.correct_paths[queries[i].source, queries[i].target],
     )
     index = st.selectbox(
-        "Query", order, key="fresh:query",
+        "Query", order, key=f"fresh:query:{experiment.id}:{split}",
         format_func=lambda i: f"{labels[queries[i].source]} → {labels[queries[i].target]}  "
         f"({view.correct_paths[queries[i].source, queries[i].target]:,.0f} correct paths)",
     )  # fmt: skip
@@ -133,7 +135,7 @@ def _draw_query(measured: dict[str, SampledPaths], split: Split) -> None:
             st.markdown(f"**{literal(name)}** at step {paths.step:,}")
             make = partial(paths_on_graph, view.task.graph, view.positions, paths.queries[index])
             key = f"fresh:{name}"
-            live_chart(drawn(make, key, (lab.current_experiment().id, split, index, paths.step)), key)
+            live_chart(drawn(make, key, (experiment.id, split, index, paths.step)), key)
 
 
 def _name(run: RunRecord, runs: list[RunRecord]) -> str:
