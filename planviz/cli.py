@@ -17,7 +17,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from planviz import __version__
-from planviz.config import ExperimentConfig, GraphConfig, SettingError, preset, read_toml, with_settings
+from planviz.config import (
+    ExperimentConfig,
+    GraphConfig,
+    SettingError,
+    parse,
+    preset,
+    read_toml,
+    with_settings,
+)
 from planviz.folders import app_folder
 
 app = typer.Typer(
@@ -41,7 +49,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         app(arguments, prog_name="planviz")
-    except (ValueError, KeyError, OSError, RuntimeError) as error:
+    except Exception as error:
         if debug:
             raise
         text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
@@ -164,7 +172,8 @@ def _experiment(
     experiment = with_settings(experiment, changes)
     if arms is not None:
         names = [name.strip() for name in arms.split(",")]
-        experiment = experiment.model_copy(update={"arms": {name: experiment.arm(name) for name in names}})
+        chosen = {name: experiment.arm(name).model_dump() for name in names}
+        experiment = parse(experiment.model_dump() | {"arms": chosen})
     return experiment
 
 

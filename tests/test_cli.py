@@ -1,0 +1,129 @@
+"""The command line: what it writes, what it prints, and its errors of one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import networkx as nx
+import pandas as pd
+import pytest
+
+from planviz import __version__
+from planviz.cli import main
+from planviz.config import preset, read_toml
+
+TINY = [
+    "run", "--preset", "quick", "--arms", "pg,q-process", "--set", "graph.nodes=12", "--set", "model.kind=factored",
+    "--set", "base.steps=6", "--set", "arms.pg.steps=4", "--set", "arms.q-process.steps=4",
+    "--set", "evaluation.evaluations=2", "--set", "evaluation.samples=4", "--seeds", "0,3",
+]  # fmt: skip
+
+
+@pytest.fixture
+def planviz(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Planviz:
+    return Planviz(monkeypatch, capsys)
+
+
+class Planviz:
+    """Runs the command line as a user does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments: str | Path) -> tuple[int, str, str]:
+        """Exit code, standard output and standard error."""
+        self.monkeypatch.setattr(sys, "argv", ["planviz", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        printed = self.capsys.readouterr()
+        return int(stopped.value.code or 0), printed.out, printed.err
+
+
+def test_version(planviz: Planviz) -> None:
+    assert planviz("--version") == (0, f"planviz {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--preset", "nope"], ["'nope'", "quick, paper, blocksworld"]),
+        (
+            ["run", "--preset", "quick", "--set", "arms.pg.kl=-1"],
+            ["arms.pg.kl", "'-1'", "greater than or equal to 0"],
+        ),
+        (["run", "--preset", "quick", "--set", "graph.size=3"], ["graph.size", "no such setting", "nodes"]),
+        (["run", "--preset", "quick", "--set", "seeds"], ["--set seeds", "KEY=VALUE"]),
+        (["run", "--preset", "quick", "--arms", "pg,none"], ["'none'", "q-process"]),
+        (["run", "--preset", "quick", "--arms", "base"], ["'base'"]),
+        (["run"], ["TOML file", "--preset"]),
+        (["run", "missing.toml"], ["missing.toml", "cannot be read"]),
+        (["graph", "check", "missing.graphml"], ["missing.graphml"]),
+        (["runs", "show", "nothing"], ["'nothing'"]),
+    ],
+)
+def test_an_error_is_one_line_that_names_the_value(
+    planviz: Planviz, arguments: list[str], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = planviz(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith("planviz: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["planviz", "run", "--preset", "nope", "--debug"])
+    with pytest.raises(ValueError, match="nope"):
+        main()
+
+
+def test_a_graph_made_is_a_graph_that_checks(planviz: Planviz, tmp_path: Path) -> None:
+    file = tmp_path / "blocks.graphml"
+    code, made, _ = planviz("graph", "make", "blocksworld", "--blocks", "3", "-o", file)
+    assert (code, nx.read_graphml(file).number_of_nodes()) == (0, 13)
+    assert planviz("graph", "check", file) == (0, made, "")
+    assert made.startswith("13 nodes, 30 edges, with cycles, 156 reachable pairs")
+
+
+def test_a_run_writes_what_others_rely_on(planviz: Planviz, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, printed, _ = planviz(*TINY, "--out", out, "--json")
+    assert code == 0
+    result = json.loads(printed)
+    assert [(run["arm"], run["seed"]) for run in result["runs"]] == [
+        ("base", 0), ("base", 3), ("pg", 0), ("q-process", 0), ("pg", 3), ("q-process", 3),
+    ]  # fmt: skip
+    metrics = pd.read_csv(out / "metrics.csv")
+    assert list(metrics.columns[:10]) == [
+        "arm", "method", "seed", "step", "samples", "seconds", "split",
+        "greedy_accuracy", "sampled_accuracy", "distinct_paths",
+    ]  # fmt: skip
+    assert len(metrics) == 6 * 3 * 2  # runs, evaluations, splits
+    config = read_toml(out / "config.toml")
+    assert (config.graph.nodes, config.seeds, list(config.arms)) == (12, (0, 3), ["pg", "q-process"])
+    lines = [json.loads(line) for line in (out / "paths.jsonl").read_text().splitlines()]
+    assert {sum(line["counts"]) for line in lines} == {4}
+    assert (out / "checkpoints" / "pg-seed3" / "4.safetensors").exists()
+
+    code, _, err = planviz(*TINY, "--out", out)
+    assert code == 1
+    assert "is not an empty folder" in err, "what is there is never written over"
+
+    experiment = result["experiment"]
+    code, listed, _ = planviz("runs", "list")
+    assert experiment in listed
+    code, shown, _ = planviz("runs", "show", experiment)
+    assert (code, "q-process" in shown) == (0, True)
+    assert planviz("runs", "export", experiment, "-o", tmp_path / "again", "--compact")[0] == 0
+    assert (tmp_path / "again" / "metrics.csv").read_bytes() == (out / "metrics.csv").read_bytes()
+    assert planviz("runs", "delete", experiment, "--yes")[0] == 0
+    assert experiment not in planviz("runs", "list")[1]
+
+
+def test_the_presets_name_their_arms_as_others_expect() -> None:
+    arms = ["sft", "pg", "pg-kl", "q-outcome", "q-process", "q-process-offpolicy"]
+    assert all(list(preset(name).arms) == arms for name in ("quick", "paper", "blocksworld"))
