@@ -26,7 +26,7 @@ from planviz.config import (
     read_toml,
     with_settings,
 )
-from planviz.folders import app_folder
+from planviz.folders import app_folder, provide_plotly
 
 app = typer.Typer(
     help="A lab for the training dynamics of planning in language models.",
@@ -96,6 +96,7 @@ def open_app(
     folder = app_folder()
     address = "0.0.0.0" if public else "localhost"
     os.chdir(folder)  # Streamlit reads .streamlit/config.toml from here
+    provide_plotly()
     # Until app.py has called st.navigation once, Streamlit would take pages/ for pages of their own, and a link to
     # one of them, the first thing opened after a start, would run without the frame.
     PagesManager.uses_pages_directory = False

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
+from importlib import resources
 from pathlib import Path
 
 
@@ -14,3 +17,13 @@ def app_folder() -> Path:
 def demo_folder() -> Path:
     """The finished comparison that ships with planviz; `make demo` trains it again."""
     return app_folder() / "assets" / "demo"
+
+
+@functools.cache
+def provide_plotly() -> None:
+    """Put plotly.js where the server serves it, in static/; it is renewed when the plotly package changes."""
+    target = app_folder() / "static" / "plotly.min.js"
+    with resources.as_file(resources.files("plotly") / "package_data" / "plotly.min.js") as source:
+        if not target.exists() or target.stat().st_size != source.stat().st_size:
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(source, target)

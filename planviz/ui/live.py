@@ -22,7 +22,7 @@ from planviz.ui.runs_table import runs_table
 from planviz.ui.text import literal
 
 REFRESH = "1s"
-REDRAW = "2s"
+REDRAW = "3s"
 """Charts are drawn less often than the table: they cost more, and training needs the cores."""
 
 

@@ -8,16 +8,14 @@ to `Plotly.react`. It uses the plotly.js that the plotly package ships, served f
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Hashable
-from importlib import resources
 from typing import NamedTuple
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from planviz.figures import style
-from planviz.folders import app_folder
+from planviz.folders import provide_plotly
 
 SCRIPT = """
 const plotly = () => globalThis.planvizPlotly ??= (async () => {
@@ -58,17 +56,6 @@ _chart = st.components.v2.component(
     js=SCRIPT,
     isolate_styles=False,
 )
-
-
-@st.cache_resource(show_spinner=False)
-def provide_plotly() -> None:
-    """Put plotly.js where the server serves it; the copy is renewed when the plotly package changes."""
-    source = resources.files("plotly") / "package_data" / "plotly.min.js"
-    target = app_folder() / "static" / "plotly.min.js"
-    with resources.as_file(source) as path:
-        if not target.exists() or target.stat().st_size != path.stat().st_size:
-            target.parent.mkdir(exist_ok=True)
-            shutil.copyfile(path, target)
 
 
 class Drawn(NamedTuple):
