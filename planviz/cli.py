@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -53,12 +54,10 @@ def main() -> None:
         if debug:
             raise
         text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-        messages.print(f"[bold red]planviz:[/] {_escaped(text)}", soft_wrap=True, highlight=False)
+        messages.print(
+            f"[bold red]planviz:[/] {escape(' '.join(text.splitlines()))}", soft_wrap=True, highlight=False
+        )
         sys.exit(1)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[").replace("\n", " ")
 
 
 def _version(wanted: bool) -> None:
@@ -129,8 +128,8 @@ def run(
 ) -> None:
     """Train an experiment without a browser and print its results."""
     experiment = _experiment(config, preset_name, settings or [], seeds, arms)
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SettingError(f"{out}: exists and is not an empty folder; name another one")
+    if out is not None:
+        _must_be_free(out)
     from planviz.runs.bundle import export_experiment
     from planviz.runs.manager import RunManager
     from planviz.runs.store import Store, default_home
@@ -154,6 +153,12 @@ def run(
         output.print(f"Experiment {experiment_id}" + (f", written to {out}" if out else ""), highlight=False)
     if failed:
         raise RuntimeError("; ".join(f"{r.arm} (seed {r.seed}) {r.state}: {r.message}" for r in failed))
+
+
+def _must_be_free(out: Path) -> None:
+    """Refuse to write over anything."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SettingError(f"{out}: exists and is not an empty folder; name another one")
 
 
 def _experiment(
@@ -293,7 +298,7 @@ def runs_list() -> None:
 
         created = datetime.datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M")
         states = ", ".join(f"{count} {state}" for state, count in sorted(record.states.items()))
-        table.add_row(record.id, _escaped(record.name), record.preset or "", created, states)
+        table.add_row(record.id, escape(record.name), record.preset or "", created, states)
     output.print(table)
 
 
@@ -308,7 +313,7 @@ def runs_show(experiment_id: Annotated[str, typer.Argument(metavar="ID")]) -> No
     for each in store.runs(experiment_id):
         if each.state != "finished":
             line = f"{each.arm} (seed {each.seed}): {each.state} at step {each.step}. {each.message}"
-            output.print(_escaped(line), highlight=False)
+            output.print(escape(line), highlight=False)
 
 
 @runs_commands.command("export")
@@ -322,8 +327,7 @@ def runs_export(
     """Write an experiment's config, metrics, paths and checkpoints to a folder."""
     from planviz.runs.bundle import export_experiment
 
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SettingError(f"{out}: exists and is not an empty folder; name another one")
+    _must_be_free(out)
     export_experiment(_store(), experiment_id, out, compact=compact)
 
 
