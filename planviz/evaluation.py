@@ -1,18 +1,24 @@
-"""Measuring a model: greedy and sampled paths of many queries at once, and the distance to the base."""
+"""Measuring a model: greedy and sampled paths of many queries at once, and its distance to the base and to theory."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from planviz.config import PolicyGradientConfig, QLearningConfig, SftConfig
-from planviz.events import QueryPaths
-from planviz.methods.policy_gradient import path_kl
+from planviz.config import EvaluationConfig, PolicyGradientConfig, QLearningConfig, SftConfig
+from planviz.events import QueryPaths, Split
+from planviz.methods.base import Floats
+from planviz.methods.policy_gradient import step_kl
 from planviz.metrics import group_paths, sampled_metrics
 from planviz.models.base import PlanningModel
-from planviz.rollout import Paths, sample_paths
-from planviz.task import Ints, Task, judge
+from planviz.packing import PackedPaths, Paths, pack
+from planviz.rewards import REWARDS
+from planviz.rollout import sample_paths
+from planviz.task import Bools, Ints, Task, judge, text_arrays
+from planviz.theory import cooccurrence_policy, count_correct_paths, optimal_q
 
 MAX_ROWS = 4096
 """At most so many paths are sampled at once, which bounds the memory of an evaluation."""
@@ -20,56 +26,146 @@ MAX_ROWS = 4096
 KL_SAMPLES = 4
 """Samples of each query that the KL to the base is estimated on."""
 
+THEORY_TEXTS = 256
+"""So many SFT texts, evenly spread, are where a model is compared with theory."""
 
-def policy_temperature(arm: SftConfig | PolicyGradientConfig | QLearningConfig) -> float:
+SPLITS: tuple[Split, Split] = ("train", "test")
+
+ArmConfig = SftConfig | PolicyGradientConfig | QLearningConfig
+
+
+def policy_temperature(arm: ArmConfig) -> float:
     """The temperature at which an arm's logits are a policy: 1, or for Q-values the small τ of softmax(Q / τ)."""
     return arm.policy_temperature if isinstance(arm, QLearningConfig) else 1.0
 
 
-@torch.no_grad()
-def evaluate(
-    model: PlanningModel,
-    base: PlanningModel,
-    task: Task,
-    pairs: Ints,
-    correct_paths: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    *,
-    temperature: float,
-    samples: int,
-    generator: Generator,
-) -> tuple[dict[str, float], tuple[QueryPaths, ...]]:
-    """All metrics of a model on some queries, and the paths behind them.
+class Evaluator:
+    """Measures the models of one arm, which all have S = 1 here."""
 
-    Args:
-        base: the model that `kl_to_base` refers to, at temperature 1.
-        pairs: (P, 2) queries.
-        correct_paths: (n, n) number of correct paths that exist.
-        temperature: of the model's policy softmax(logits / temperature).
-        samples: paths a query.
-    """
-    queries = torch.from_numpy(pairs)
-    greedy = sample_paths(model, queries, task.max_steps, generator, temperature=0)
-    outcomes = judge(task, *greedy.arrays())
-    grouped: list[QueryPaths] = []
-    divergences: list[Tensor] = []
-    for chunk in queries.split(max(1, MAX_ROWS // samples)):
-        sampled = sample_paths(
-            model, chunk, task.max_steps, generator, samples=samples, temperature=temperature
+    def __init__(self, task: Task, arm: ArmConfig, settings: EvaluationConfig) -> None:
+        self.task, self.arm, self.settings = task, arm, settings
+        self.temperature = policy_temperature(arm)
+        self.correct_paths = count_correct_paths(task.adjacency, task.max_steps)
+        self.texts = text_steps(task)
+        self.optimum = (
+            optimal_values(task, self.texts, arm)
+            if isinstance(arm, QLearningConfig)
+            else cooccurrences(task, self.texts)
         )
-        grouped += group_paths(task, *sampled.arrays(), samples)
-        first = samples * torch.arange(len(chunk))[:, None] + torch.arange(min(samples, KL_SAMPLES))
-        divergences.append(kl_to_base(model, base, sampled.select(first.flatten()), temperature))
-    values = {
-        "greedy_accuracy": float(np.mean(outcomes == 0)),
-        **sampled_metrics(task, grouped, correct_paths),
-        "kl_to_base": torch.cat(divergences).mean().item(),
-    }
-    return values, tuple(grouped)
+
+    @torch.no_grad()
+    def evaluate(
+        self, model: PlanningModel, base: PlanningModel, generator: Generator
+    ) -> dict[Split, tuple[dict[str, float], tuple[QueryPaths, ...]]]:
+        """All metrics of a model on some queries of each split, and the paths behind them.
+
+        Args:
+            base: the model that `kl_to_base` refers to, at temperature 1.
+        """
+        parts = [self.task.pairs(split)[: self.settings.pairs] for split in SPLITS]
+        queries = np.concatenate(parts)[
+            None
+        ]  # all splits at once: many small batches cost more than a large one
+        is_test = np.arange(queries.shape[1]) >= len(parts[0])
+        correct = self._greedily_correct(model, queries)
+        paths, divergences = self._sampled(model, base, queries, generator)
+        found: dict[Split, tuple[dict[str, float], tuple[QueryPaths, ...]]] = {}
+        for split, chosen in zip(SPLITS, (~is_test, is_test), strict=True):
+            of_split = tuple(query for query, wanted in zip(paths, chosen, strict=True) if wanted)
+            values = {
+                "greedy_accuracy": float(correct[chosen].mean()),
+                **sampled_metrics(self.task, of_split, self.correct_paths),
+                "kl_to_base": float(divergences[chosen].mean()),
+            }
+            found[split] = values, of_split
+        found["train"][0].update(self.distance_to_theory(model))
+        return found
+
+    def _greedily_correct(self, model: PlanningModel, queries: Ints) -> Bools:
+        """(P,): whether the greedy path of each query is correct."""
+        greedy = sample_paths(
+            model,
+            queries,
+            self.task.max_steps,
+            [Generator()],
+            temperature=0,
+            until_broken=self.task.adjacency,
+        )
+        return np.asarray(judge(self.task, *greedy.flat()) == 0)
+
+    def _sampled(
+        self, model: PlanningModel, base: PlanningModel, queries: Ints, generator: Generator
+    ) -> tuple[list[QueryPaths], Floats]:
+        """The paths sampled for each query, and (P,) estimates of the KL to the base."""
+        samples = self.settings.samples
+        grouped: list[QueryPaths] = []
+        divergences: list[Floats] = []
+        at_once = max(1, MAX_ROWS // samples)
+        for first in range(0, queries.shape[1], at_once):
+            sampled = sample_paths(
+                model,
+                queries[:, first : first + at_once],
+                self.task.max_steps,
+                [generator],
+                samples=samples,
+                temperature=self.temperature,
+            )
+            grouped += group_paths(self.task, *sampled.flat(), samples)
+            some = np.arange(sampled.lengths.size).reshape(-1, samples)[:, :KL_SAMPLES]
+            some_paths = Paths(*(array[:, some.ravel()] for array in sampled))
+            divergences.append(kl_to_base(model, base, some_paths, self.temperature).reshape(some.shape))
+        return grouped, np.concatenate(divergences).mean(axis=1)
+
+    @torch.no_grad()
+    def distance_to_theory(self, model: PlanningModel) -> dict[str, float]:
+        """How far a model is from what its method should converge to, at the states (t, c) of SFT texts.
+
+        For Q-learning `q_error`, the mean over all next nodes of |Q − Q*|, and `q_error_max`; otherwise
+        `kl_to_cooccurrence`, KL(N(t,c,·) / ΣN ‖ π) in nats, 0 exactly at the optimum of SFT.
+        """
+        logits = model(self.texts)[0]
+        if isinstance(self.arm, QLearningConfig):
+            errors = (logits[:, :-1] - self.optimum).abs()
+            return {"q_error": errors.mean().item(), "q_error_max": errors.max().item()}
+        log_policy = logits.log_softmax(dim=1)[:, :-1]
+        divergence = torch.where(self.optimum > 0, self.optimum * (self.optimum.log() - log_policy), 0)
+        return {"kl_to_cooccurrence": divergence.sum(dim=1).mean().item()}
 
 
 @torch.no_grad()
-def kl_to_base(model: PlanningModel, base: PlanningModel, paths: Paths, temperature: float) -> Tensor:
+def kl_to_base(model: PlanningModel, base: PlanningModel, paths: Paths, temperature: float) -> Floats:
     """Σ_j KL(π(·|u_<j) ‖ π_base(·|u_<j)) along paths sampled from π, (B,), in nats; their mean estimates
-    KL(π ‖ π_base) of whole paths. π is softmax(logits / temperature), π_base has temperature 1."""
-    inputs = paths.pairs, paths.tokens[:, :-1]
-    return path_kl(model(*inputs) / temperature, base(*inputs), paths.lengths)
+    KL(π ‖ π_base) of whole paths. π is softmax(logits / temperature), π_base has temperature 1; S = 1."""
+    batch = pack(paths)
+    of_steps = step_kl(model(batch) / temperature, base(batch))[0].double().numpy()
+    sums: Floats = np.bincount(batch.path[0], weights=of_steps, minlength=paths.lengths.shape[1]).astype(
+        float
+    )
+    return sums
+
+
+def text_steps(task: Task) -> PackedPaths:
+    """The steps of some SFT texts, without the EOS after t; S = 1."""
+    pairs, tokens, lengths = text_arrays(task)
+    chosen = np.linspace(0, len(lengths) - 1, min(THEORY_TEXTS, len(lengths))).round().astype(int)
+    return pack(Paths(pairs[None, chosen], tokens[None, chosen], lengths[None, chosen] - 1))
+
+
+def cooccurrences(task: Task, steps: PackedPaths) -> Tensor:
+    """(N, n): the SFT optimum N(t,c,·) / ΣN at the state of each step."""
+    return _at_states(task, steps, lambda target: cooccurrence_policy(task, targets=[target])[0])
+
+
+def optimal_values(task: Task, steps: PackedPaths, arm: QLearningConfig) -> Tensor:
+    """(N, n): Q*(t, c, ·) for the arm's reward and discount at the state of each step."""
+    reward = REWARDS[arm.reward]
+    return _at_states(task, steps, lambda target: optimal_q(task, reward, arm.discount, targets=[target])[0])
+
+
+def _at_states(task: Task, steps: PackedPaths, table_of: Callable[[int], Floats]) -> Tensor:
+    """The rows of the steps' states in a table over (target, current, next), made for one target at a time."""
+    target, current = steps.target[0], steps.current[0]
+    rows = np.empty((len(target), task.nodes), dtype=np.float32)
+    for each in np.unique(target):
+        rows[target == each] = table_of(int(each))[current[target == each]]
+    return torch.from_numpy(rows)

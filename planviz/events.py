@@ -19,9 +19,7 @@ Split = Literal["train", "test"]
 class Started:
     """A run begins, or goes on from a checkpoint at `step`."""
 
-    arm: str
     method: str
-    seed: int
     step: int
     total_steps: int
 
@@ -31,7 +29,7 @@ class StepMetrics:
     """What the steps since the last such event did; `values` holds means over them.
 
     `samples` counts the texts or paths trained on so far, `seconds` the time spent training and evaluating so
-    far, `tokens` the tokens trained on so far.
+    far, `tokens` the tokens trained on so far. The seeds that train together share their seconds.
     """
 
     step: int
@@ -115,5 +113,24 @@ class Finished:
     stopped: bool = False
 
 
-Event = Started | StepMetrics | Evaluation | SampledPaths | Checkpoint | Paused | Finished
+@dataclass(frozen=True)
+class Failed:
+    """The run has ended, because it cannot go on; the message says why."""
+
+    step: int
+    message: str
+
+
+Event = Started | StepMetrics | Evaluation | SampledPaths | Checkpoint | Paused | Finished | Failed
+
+
+@dataclass(frozen=True)
+class RunEvent:
+    """An event, and the run that it belongs to: an arm, or the base, with one seed."""
+
+    arm: str
+    seed: int
+    event: Event
+
+
 Command = Literal["pause", "resume", "step", "stop"]

@@ -1,7 +1,8 @@
 """`train(config)`: an experiment as a stream of plain events.
 
 It knows no thread, no database and no screen, so the same function serves the app, the command line and the
-tests. One experiment is one task, one SFT base for each seed, and arms that branch from that base.
+tests. One experiment is one task, one SFT base for each seed, and arms that branch from that base. The seeds of
+an arm train together, as one model with stacked weights.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import copy
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -17,26 +18,26 @@ from safetensors.torch import load, save
 from torch import Generator, Tensor
 
 from planviz.config import BASE, ExperimentConfig, PolicyGradientConfig, QLearningConfig
-from planviz.evaluation import evaluate, policy_temperature
+from planviz.evaluation import Evaluator
 from planviz.events import (
     Checkpoint,
     Command,
     Evaluation,
     Event,
+    Failed,
     Finished,
     Paused,
+    RunEvent,
     SampledPaths,
-    Split,
     Started,
     StepMetrics,
 )
-from planviz.methods.base import Method
+from planviz.methods.base import Floats, Method
 from planviz.methods.policy_gradient import PolicyGradient
 from planviz.methods.q_learning import QLearning
 from planviz.methods.sft import Sft
 from planviz.models import build_model
 from planviz.task import build_task
-from planviz.theory import count_correct_paths
 
 Control = Callable[[bool], Command | None]
 """Polled between steps: with False it returns at once, with True (while paused) it waits for a command."""
@@ -44,69 +45,77 @@ Control = Callable[[bool], Command | None]
 REPORT_SECONDS = 0.25
 """Step metrics are averaged over about this long."""
 
-SPLITS: tuple[Split, Split] = ("train", "test")
 
+def train(config: ExperimentConfig, control: Control | None = None) -> Iterator[RunEvent]:
+    """All runs of an experiment: the SFT base of every seed, then one arm after another, each with all seeds.
 
-def train(config: ExperimentConfig, control: Control | None = None) -> Iterator[Event]:
-    """All runs of an experiment, one after another: for every seed the SFT base, then each arm.
-
-    `Started` begins a run and `Finished` ends it. "stop" ends the run in progress and all that would follow.
+    `Started` begins a run; `Finished` or `Failed` ends it. A seed whose base failed has no arms. "stop" ends
+    the runs in progress and all that would follow.
 
     Raises:
         TaskError, GraphError, ModelError: the settings fit no task or model.
-        TrainingError: a loss became infinite or NaN.
     """
-    for seed in config.seeds:
-        base: bytes | None = None
-        for arm in (BASE, *config.arms):
-            for event in train_run(config, arm, seed, base, control=control):
-                if arm == BASE and isinstance(event, Checkpoint):
-                    base = event.weights
-                yield event
-            if isinstance(event, Finished) and event.stopped:
-                return
+    bases: dict[int, bytes] = {}
+    seeds: Sequence[int] = config.seeds
+    for arm in (BASE, *config.arms):
+        stopped, failed = False, set()
+        for told in train_seeds(config, arm, seeds, bases if arm != BASE else None, control=control):
+            if arm == BASE and isinstance(told.event, Checkpoint):
+                bases[told.seed] = told.event.weights
+            if arm == BASE and isinstance(told.event, Failed):
+                failed.add(told.seed)
+            stopped |= isinstance(told.event, Finished) and told.event.stopped
+            yield told
+        seeds = [seed for seed in seeds if seed not in failed]
+        if stopped or not seeds:
+            return
 
 
-def train_run(
+def train_seeds(
     config: ExperimentConfig,
     arm: str,
-    seed: int,
-    base: bytes | None,
-    resume: Checkpoint | None = None,
+    seeds: Sequence[int],
+    bases: Mapping[int, bytes] | None,
+    resume: Mapping[int, Checkpoint] | None = None,
     control: Control | None = None,
-) -> Iterator[Event]:
-    """One run: one arm with one seed.
+) -> Iterator[RunEvent]:
+    """One arm with several seeds, which train together; commands are for all of them.
+
+    The numbers of each seed are those that it would have alone, up to rounding. One that diverges fails, and
+    the others go on.
 
     Args:
-        base: final weights of this seed's SFT base, from its last `Checkpoint`; None for the base itself.
-        resume: go on from this checkpoint of the same run; the numbers are those of a run that never stopped.
+        bases: final weights of each seed's SFT base, from its last `Checkpoint`; None for the base itself.
+        resume: go on from these checkpoints of the same runs, all at one step; the numbers are those of runs
+            that never stopped.
     """
-    run = Run(config, arm, seed, base)
+    runs = Runs(config, arm, seeds, bases)
     if resume is not None:
-        run.load(resume.resume)
-    yield Started(arm, run.config.method, seed, run.step, run.config.steps)
+        runs.load([resume[seed] for seed in seeds])
+    yield from runs.tell_each(Started(runs.config.method, runs.step, runs.config.steps))
     if resume is None:
-        yield from run.evaluate()
+        yield from runs.evaluate()
     commands = _Commands(control)
-    while run.step < run.config.steps:
+    while runs.step < runs.config.steps and runs.seeds:
         if commands.must_pause():
-            yield from run.report()
-            yield Paused(run.step)
-            run.pause_clock()
+            yield from runs.report()
+            yield from runs.tell_each(Paused(runs.step))
+            runs.pause_clock()
             commands.wait()
-            run.start_clock()
+            runs.start_clock()
         if commands.stopped:
-            if run.step != run.evaluated:
-                yield from run.report()
-                yield from run.evaluate()
+            if runs.step != runs.evaluated:
+                yield from runs.report()
+                yield from runs.evaluate()
             break
-        run.train_step()
-        if run.step in run.evaluation_steps:
-            yield from run.report()
-            yield from run.evaluate()
-        elif run.report_is_due() or commands.stepping:
-            yield from run.report()
-    yield Finished(run.step, commands.stopped)
+        runs.train_step()
+        yield from runs.drop_diverged()
+        if runs.step in runs.evaluation_steps:
+            yield from runs.report()
+            yield from runs.evaluate()
+        elif runs.report_is_due() or commands.stepping:
+            yield from runs.report()
+    yield from runs.tell_each(Finished(runs.step, commands.stopped))
 
 
 class _Commands:
@@ -140,40 +149,51 @@ class _Commands:
             self.paused, self.stopped = False, True
 
 
-class Run:
-    """The state of one run: task, model, method, counters and clock."""
+class Runs:
+    """The state of the runs of one arm, one a seed: task, models, method, counters and clock."""
 
-    def __init__(self, config: ExperimentConfig, arm: str, seed: int, base: bytes | None) -> None:
-        self.arm, self.seed, self.evaluation = arm, seed, config.evaluation
-        self.config = config.arm(arm)
+    def __init__(
+        self, config: ExperimentConfig, arm: str, seeds: Sequence[int], bases: Mapping[int, bytes] | None
+    ) -> None:
+        self.arm, self.seeds, self.bases = arm, list(seeds), bases
+        self.experiment, self.config = config, config.arm(arm)
         self.task = build_task(config)
-        self.correct_paths = count_correct_paths(self.task.adjacency, self.task.max_steps)
-        self.model = build_model(config.model, self.task.nodes, self.task.max_steps, self._generator("model"))
-        if base is not None:
-            self.model.load_state_dict(load(base))
-        self.base = self.model if arm == BASE else copy.deepcopy(self.model).requires_grad_(False)
-        self.method = self._build_method()
+        self.evaluator = Evaluator(self.task, self.config, config.evaluation)
         self.evaluation_steps = evaluation_steps(self.config.steps, config.evaluation.evaluations)
-        self.step = self.samples = self.tokens = 0
+        self.step = self.samples = 0
+        self.tokens = np.zeros(len(seeds))
         self.evaluated = -1
         self.seconds = self.evaluation_seconds = 0.0
-        self.recent: list[dict[str, float]] = []
-        self.reported = (0.0, 0)
+        self.recent: list[dict[str, Floats]] = []
+        self.reported, self.reported_tokens = 0.0, self.tokens
+        self._build()
         self.start_clock()
 
-    def _build_method(self) -> Method:
-        generator = self._generator("training")
-        if isinstance(self.config, PolicyGradientConfig):
-            return PolicyGradient(self.model, self.base, self.task, self.config, generator)
-        if isinstance(self.config, QLearningConfig):
-            return QLearning(self.model, self.base, self.task, self.config, generator)
-        return Sft(self.model, self.task, self.config, generator)
+    def _build(self) -> None:
+        """The models and the method, as they are before the first step."""
+        initial = self._generators("model")
+        self.model = build_model(self.experiment.model, self.task.nodes, self.task.max_steps, initial)
+        if self.bases is not None:
+            self.model.load_states([load(self.bases[seed]) for seed in self.seeds])
+        self.base = self.model if self.arm == BASE else copy.deepcopy(self.model).requires_grad_(False)
+        self.method = self._build_method()
 
-    def _generator(self, purpose: str) -> Generator:
-        """A random stream of its own for each purpose, so that evaluating does not change training."""
-        entropy = [self.seed, zlib.crc32(self.arm.encode()), zlib.crc32(purpose.encode())]
-        state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
-        return Generator().manual_seed(int(state >> 1))
+    def _build_method(self) -> Method:
+        generators = self._generators("training")
+        if isinstance(self.config, PolicyGradientConfig):
+            return PolicyGradient(self.model, self.base, self.task, self.config, generators)
+        if isinstance(self.config, QLearningConfig):
+            return QLearning(self.model, self.base, self.task, self.config, generators)
+        return Sft(self.model, self.task, self.config, generators)
+
+    def _generators(self, purpose: str) -> list[Generator]:
+        """Random streams of each seed's own for each purpose, so that evaluating does not change training."""
+        generators = []
+        for seed in self.seeds:
+            entropy = [seed, zlib.crc32(self.arm.encode()), zlib.crc32(purpose.encode())]
+            state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
+            generators.append(Generator().manual_seed(int(state >> 1)))
+        return generators
 
     # The clock counts training and evaluation, not pauses.
 
@@ -187,64 +207,97 @@ class Run:
         return self.seconds + time.perf_counter() - self._started
 
     def train_step(self) -> None:
-        """One optimizer step."""
+        """One optimizer step of every seed."""
         result = self.method.step()
         self.step += 1
         self.samples += result.samples
-        self.tokens += result.tokens
+        self.tokens = self.tokens + result.tokens
         self.recent.append(result.values)
 
-    def report_is_due(self) -> bool:
-        return self.elapsed() - self.reported[0] >= REPORT_SECONDS
+    def drop_diverged(self) -> Iterator[RunEvent]:
+        """Fail the runs whose loss is no number any more; the others go on without them."""
+        losses = self.recent[-1]["loss"]
+        if np.isfinite(losses).all():
+            return
+        yield from self.report()
+        for seed, loss in zip(self.seeds, losses, strict=True):
+            if not np.isfinite(loss):
+                message = f"The loss became {loss} at step {self.step}; try a smaller learning rate."
+                yield RunEvent(self.arm, seed, Failed(self.step, message))
+        alive = np.isfinite(losses).nonzero()[0]
+        states = [self.method.states()[index] for index in alive]
+        self.seeds, self.tokens = [self.seeds[index] for index in alive], self.tokens[alive]
+        self.reported_tokens = self.reported_tokens[alive]
+        if self.seeds:
+            self._build()
+            self.method.load_states(states)
 
-    def report(self) -> Iterator[StepMetrics]:
+    def tell_each(self, event: Event) -> Iterator[RunEvent]:
+        """The same event for every run."""
+        for seed in self.seeds:
+            yield RunEvent(self.arm, seed, event)
+
+    def report_is_due(self) -> bool:
+        return self.elapsed() - self.reported >= REPORT_SECONDS
+
+    def report(self) -> Iterator[RunEvent]:
         """The means over the steps since the last report, if there were any."""
         if not self.recent:
             return
         seconds = self.elapsed()
-        since, tokens = self.reported
-        values = {key: float(np.mean([step[key] for step in self.recent])) for key in self.recent[0]}
-        values["tokens_per_second"] = (self.tokens - tokens) / max(seconds - since, 1e-9)
-        values["evaluation_share"] = self.evaluation_seconds / max(seconds, 1e-9)
-        self.recent, self.reported = [], (seconds, self.tokens)
-        yield StepMetrics(self.step, self.samples, self.tokens, seconds, values)
+        pace = (self.tokens - self.reported_tokens) / max(seconds - self.reported, 1e-9)
+        share = self.evaluation_seconds / max(seconds, 1e-9)
+        means = {key: np.mean([step[key] for step in self.recent], axis=0) for key in self.recent[0]}
+        self.recent, self.reported, self.reported_tokens = [], seconds, self.tokens
+        for index, seed in enumerate(self.seeds):
+            values = {key: float(mean[index]) for key, mean in means.items()}
+            values |= {"tokens_per_second": float(pace[index]), "evaluation_share": share}
+            metrics = StepMetrics(self.step, self.samples, int(self.tokens[index]), seconds, values)
+            yield RunEvent(self.arm, seed, metrics)
 
-    def evaluate(self) -> Iterator[Event]:
-        """All metrics on both splits, the paths behind them, and a checkpoint."""
+    def evaluate(self) -> Iterator[RunEvent]:
+        """All metrics of every run on both splits, the paths behind them, and a checkpoint."""
         began = self.elapsed()
-        generator = self._generator(f"evaluation {self.step}")
-        events: list[Event] = []
-        for split in SPLITS:
-            values, paths = evaluate(
-                self.model,
-                self.base,
-                self.task,
-                self.task.pairs(split)[: self.evaluation.pairs],
-                self.correct_paths,
-                temperature=policy_temperature(self.config),
-                samples=self.evaluation.samples,
-                generator=generator,
-            )
-            events.append(Evaluation(self.step, self.samples, self.elapsed(), split, values))
-            events.append(SampledPaths(self.step, split, paths))
+        told: list[RunEvent] = []
+        for index, generator in enumerate(self._generators(f"evaluation {self.step}")):
+            model, base = self.model.alone(index), self.base.alone(index)
+            seed, found = self.seeds[index], self.evaluator.evaluate(model, base, generator)
+            for split, (values, paths) in found.items():
+                evaluation = Evaluation(self.step, self.samples, self.elapsed(), split, values)
+                told.append(RunEvent(self.arm, seed, evaluation))
+                told.append(RunEvent(self.arm, seed, SampledPaths(self.step, split, paths)))
         self.evaluation_seconds += self.elapsed() - began
-        self.reported = (self.elapsed(), self.tokens)
+        self.reported, self.reported_tokens = self.elapsed(), self.tokens
         self.evaluated = self.step
-        yield from events
-        yield self.checkpoint()
+        yield from told
+        for seed, checkpoint in zip(self.seeds, self.checkpoints(), strict=True):
+            yield RunEvent(self.arm, seed, checkpoint)
 
-    def checkpoint(self) -> Checkpoint:
-        counters = [self.step, self.samples, self.tokens, self.elapsed(), self.evaluation_seconds]
-        state = self.method.state() | {"counters": torch.tensor(counters, dtype=torch.float64)}
-        return Checkpoint(self.step, save_tensors(self.model.state_dict()), save_tensors(state))
+    def checkpoints(self) -> list[Checkpoint]:
+        """A checkpoint of every run."""
+        made = []
+        for weights, state, tokens in zip(
+            self.model.states(), self.method.states(), self.tokens, strict=True
+        ):
+            counters = [self.step, self.samples, tokens, self.elapsed(), self.evaluation_seconds]
+            state["counters"] = torch.tensor(counters, dtype=torch.float64)
+            made.append(Checkpoint(self.step, save_tensors(weights), save_tensors(state)))
+        return made
 
-    def load(self, resume: bytes) -> None:
-        """Go on from a checkpoint's `resume`."""
-        state = load(resume)
-        self.method.load_state(state)
-        step, samples, tokens, self.seconds, self.evaluation_seconds = state["counters"].tolist()
-        self.step, self.samples, self.tokens = int(step), int(samples), int(tokens)
-        self.reported = (self.seconds, self.tokens)
+    def load(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Go on from a checkpoint of every run.
+
+        Raises:
+            ValueError: the checkpoints are of different steps.
+        """
+        if len({checkpoint.step for checkpoint in checkpoints}) > 1:
+            raise ValueError("runs that train together must go on from the same step")
+        states = [load(checkpoint.resume) for checkpoint in checkpoints]
+        counters = np.array([state["counters"].tolist() for state in states])
+        self.method.load_states(states)
+        self.step, self.samples, self.tokens = int(counters[0, 0]), int(counters[0, 1]), counters[:, 2]
+        self.seconds, self.evaluation_seconds = counters[:, 3:].max(axis=0).tolist()
+        self.reported, self.reported_tokens = self.seconds, self.tokens
         self.evaluated = self.step
         self.start_clock()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from math import comb
 
@@ -33,23 +32,30 @@ def group_paths(task: Task, pairs: Ints, tokens: Ints, lengths: Ints, samples: i
     Args:
         pairs: (P · samples, 2), tokens (P · samples, L), lengths (P · samples,): `samples` rows a query.
     """
-    outcomes = judge(task, pairs, tokens, lengths)
-    paths = [tuple(row[:length]) for row, length in zip(tokens.tolist(), lengths.tolist(), strict=True)]
-    queries = []
-    for first in range(0, len(pairs), samples):
-        rows = range(first, first + samples)
-        outcome_of = {paths[row]: OUTCOMES[outcomes[row]] for row in rows}
-        ranked = Counter(paths[row] for row in rows).most_common()
-        queries.append(
-            QueryPaths(
-                source=int(pairs[first, 0]),
-                target=int(pairs[first, 1]),
-                paths=tuple(path for path, _ in ranked),
-                counts=tuple(count for _, count in ranked),
-                outcomes=tuple(outcome_of[path] for path, _ in ranked),
-            )
+    query = np.arange(len(pairs)) // samples
+    inside = np.arange(tokens.shape[1]) < lengths[:, None]
+    rows = np.ascontiguousarray(np.column_stack([query, np.where(inside, tokens, -1)]))
+    as_bytes = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
+    _, first, counts = np.unique(as_bytes, return_index=True, return_counts=True)
+    ranked = np.lexsort((first, -counts, query[first]))
+    first, counts = first[ranked], counts[ranked]
+    outcomes = judge(task, pairs[first], tokens[first], lengths[first])
+    paths = [
+        tuple(path[:length])
+        for path, length in zip(tokens[first].tolist(), lengths[first].tolist(), strict=True)
+    ]
+    kinds = [OUTCOMES[outcome] for outcome in outcomes]
+    starts = np.searchsorted(query[first], np.arange(len(pairs) // samples + 1))
+    return tuple(
+        QueryPaths(
+            source=int(source),
+            target=int(target),
+            paths=tuple(paths[begin:end]),
+            counts=tuple(counts[begin:end].tolist()),
+            outcomes=tuple(kinds[begin:end]),
         )
-    return tuple(queries)
+        for (source, target), begin, end in zip(pairs[::samples], starts, starts[1:], strict=False)
+    )
 
 
 def sampled_metrics(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import pytest
 import torch
 from hypothesis import strategies as st
-from torch import Generator
+from torch import Generator, Tensor, nn
 
+from benchmarks.plain_loop import PlainTransformer, path_logits
 from planviz.config import ExperimentConfig, GraphConfig, ModelConfig, SplitConfig
 from planviz.models import PlanningModel, build_model
-from planviz.rollout import Paths, sample_paths
-from planviz.task import Task, build_task
+from planviz.models.transformer import Transformer
+from planviz.packing import PackedPaths, Paths, pack
+from planviz.task import Bools, Task, build_task
 
 MODELS = {
     "transformer": ModelConfig(width=16),
@@ -22,6 +25,9 @@ MODELS = {
     "factored": ModelConfig(kind="factored"),
     "tabular": ModelConfig(kind="tabular"),
 }
+
+Text = tuple[int, int, list[int]]
+"""(source, target, path): what `benchmarks.plain_loop` works on."""
 
 
 def listed(nodes: int, edges: Iterable[tuple[int, int]]) -> GraphConfig:
@@ -51,53 +57,101 @@ def networkx_graph(graph: GraphConfig) -> nx.DiGraph[int]:
     return result
 
 
-def strong_model(kind: str, nodes: int, max_steps: int, *, seed: int = 0, std: float = 0.6) -> PlanningModel:
-    """A model with weights so large that its logits clearly depend on all that it sees."""
-    model = build_model(MODELS[kind], nodes, max_steps, Generator())
-    generator = Generator().manual_seed(seed)
+def generators(*seeds: int) -> list[Generator]:
+    return [Generator().manual_seed(seed) for seed in seeds]
+
+
+def strong_model(
+    kind: str | ModelConfig, nodes: int, max_steps: int, *, seed: int = 0, std: float = 0.6, seeds: int = 1
+) -> PlanningModel:
+    """Models with weights so large that their logits clearly depend on all that they see.
+
+    The first one's weights are drawn with `seed`, the next one's with `seed` + 1, and so on."""
+    config = MODELS[kind] if isinstance(kind, str) else kind
+    model = build_model(config, nodes, max_steps, [Generator()] * seeds)
+    draws = generators(*range(seed, seed + seeds))
     with torch.no_grad():
         for weights in model.parameters():
-            weights.normal_(0, std, generator=generator)
+            for own, draw in zip(weights, draws, strict=True):
+                own.normal_(0, std, generator=draw)
     return model
 
 
-def as_paths(pairs: list[tuple[int, int]], paths: list[list[int]], eos: int) -> Paths:
-    """Paths from lists, with filler behind the short ones."""
-    longest = max(map(len, paths))
+class PlainMarkov(nn.Module):
+    """The tables of one factored or tabular model, looked up in the plain way."""
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        super().__init__()
+        for name, value in weights.items():
+            self.register_parameter(name, nn.Parameter(value.clone()))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits (B, T, V) after each of the tokens ``s t s u1 …``, (B, T)."""
+        tables, targets = dict(self.named_parameters()), tokens[:, 1:2].expand_as(tokens)
+        if "table" in tables:
+            return tables["table"][targets, tokens]
+        return tables["adjacency_logits"][tokens] + tables["reachability_logits"][targets]
+
+
+def plain(model: PlanningModel, seed: int = 0) -> nn.Module:
+    """One seed's model in the plain style of `benchmarks.plain_loop`, with a copy of the weights."""
+    (weights,) = model.alone(seed).states()
+    if not isinstance(model, Transformer):
+        return PlainMarkov(weights)
+    nodes, (context, width) = len(weights["head_bias"]) - 1, weights["position_embedding"].shape
+    same = PlainTransformer(nodes, context, width, len(model.blocks), model.blocks[0].heads)
+    same.load_state_dict(weights)
+    return same
+
+
+def next_logits(model: PlanningModel, pair: tuple[int, int], prefix: list[int]) -> Tensor:
+    """(V,) logits after one prefix: of the first seed, one query at a time, and without the engine."""
+    return path_logits(plain(model), *pair, [*prefix, 0])[-1]
+
+
+def log_likelihood(model: nn.Module, source: int, target: int, path: Sequence[int]) -> Tensor:
+    """log π(path) of a plain model, token by token."""
+    log_policy = path_logits(model, source, target, path).log_softmax(dim=1)
+    return torch.stack([log_policy[j, token] for j, token in enumerate(path)]).sum()
+
+
+def assert_gradients(model: PlanningModel, seed: int, loss: Tensor, same: nn.Module) -> None:
+    """One seed's part of the gradients that the model has is that of the loss of its plain counterpart."""
+    names, weights = zip(*same.named_parameters(), strict=True)
+    expected = dict(zip(names, torch.autograd.grad(loss, weights), strict=True))
+    largest = max(gradient.abs().max().item() for gradient in expected.values())
+    assert largest > 1e-4
+    found = {name: own.grad[seed] for name, own in model.named_parameters() if own.grad is not None}
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5 * largest)
+
+
+def as_paths(*texts_of_seeds: Sequence[Text], filler: int = 0) -> Paths:
+    """Paths from lists, one for each seed, with filler behind the short ones."""
+    longest = max(len(path) for texts in texts_of_seeds for *_, path in texts)
     return Paths(
-        torch.tensor(pairs),
-        torch.tensor([path + [eos] * (longest - len(path)) for path in paths]),
-        torch.tensor([len(path) for path in paths]),
+        np.array([[(source, target) for source, target, _ in texts] for texts in texts_of_seeds]),
+        np.array(
+            [[path + [filler] * (longest - len(path)) for *_, path in texts] for texts in texts_of_seeds]
+        ),
+        np.array([[len(path) for *_, path in texts] for texts in texts_of_seeds]),
     )
 
 
-def record_paths(monkeypatch: pytest.MonkeyPatch, module: str) -> list[Paths]:
-    """The paths that a module samples from now on, as it samples them."""
-    recorded: list[Paths] = []
-
-    def recording(*args: Any, **kwargs: Any) -> Paths:
-        recorded.append(sample_paths(*args, **kwargs))
-        return recorded[-1]
-
-    monkeypatch.setattr(f"{module}.sample_paths", recording)
-    return recorded
-
-
-def as_lists(paths: Paths) -> list[tuple[tuple[int, int], list[int]]]:
-    """Each query with its path, without filler."""
+def as_lists(paths: Paths, seed: int = 0) -> list[Text]:
+    """Each query of one seed with its path, without filler."""
     return [
-        ((int(pair[0]), int(pair[1])), tokens[:length].tolist())
-        for pair, tokens, length in zip(*paths, strict=True)
+        (source, target, tokens[:length])
+        for (source, target), tokens, length in zip(*(array[seed].tolist() for array in paths), strict=True)
     ]
 
 
-def next_logits(model: PlanningModel, pair: tuple[int, int], prefix: list[int]) -> torch.Tensor:
-    """(V,) logits after one prefix, one query at a time and without a cache."""
-    logits: torch.Tensor = model(torch.tensor([pair]), torch.tensor([prefix], dtype=torch.long))
-    return logits[0, -1]
+def record_paths(monkeypatch: pytest.MonkeyPatch, module: str) -> list[Paths]:
+    """The paths that a method's module trains on from now on, those that it leaves out included."""
+    recorded: list[Paths] = []
 
+    def recording(paths: Paths, used: Bools | None = None) -> PackedPaths:
+        recorded.append(paths)
+        return pack(paths, used)
 
-def log_likelihood(model: PlanningModel, pair: tuple[int, int], path: list[int]) -> torch.Tensor:
-    """log π(path), token by token."""
-    terms = [next_logits(model, pair, path[:j]).log_softmax(0)[token] for j, token in enumerate(path)]
-    return torch.stack(terms).sum()
+    monkeypatch.setattr(f"{module}.pack", recording)
+    return recorded

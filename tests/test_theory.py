@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import tracemalloc
+from functools import partial
+from itertools import pairwise
+from math import log
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -8,7 +13,13 @@ from hypothesis import strategies as st
 
 from planviz.config import GraphConfig
 from planviz.rewards import outcome_reward, process_reward
-from planviz.theory import cooccurrence_policy, count_correct_paths, optimal_q
+from planviz.theory import (
+    cooccurrence_divergence,
+    cooccurrence_policy,
+    count_correct_paths,
+    optimal_q,
+    q_error,
+)
 from tests.engine_helpers import graphs, listed, networkx_graph, task_of
 
 
@@ -68,7 +79,40 @@ def test_the_cooccurrence_policy_is_the_table_of_counts(config: GraphConfig, pat
             np.testing.assert_allclose(policy[target, current], expected)
 
 
-@pytest.mark.parametrize("seed", range(120))
+@given(graphs(), st.integers(1, 5), st.integers(0, 99))
+def test_the_divergence_is_the_excess_of_the_loss_over_the_best_possible(
+    config: GraphConfig, paths: int, seed: int
+) -> None:
+    task = task_of(config, paths_per_pair=paths)
+    rng = np.random.default_rng(seed)
+    policy = rng.dirichlet(np.ones(task.nodes + 1), (task.nodes, task.nodes))
+    optimum = cooccurrence_policy(task)
+
+    steps = [(text[-1], c, k) for text in task.texts for c, k in pairwise(text)]
+    loss = -np.mean([log(policy[step]) for step in steps])
+    best_loss = -np.mean([log(optimum[step]) for step in steps])
+    divergence = cooccurrence_divergence(task, np.log(policy))
+    assert divergence == pytest.approx(loss - best_loss, abs=1e-12) and divergence > 0
+
+
+@given(graphs(), st.integers(1, 5))
+def test_only_the_optimum_has_no_divergence(config: GraphConfig, paths: int) -> None:
+    task = task_of(config, paths_per_pair=paths)
+    optimum = np.full((task.nodes, task.nodes, task.nodes + 1), 1e-300)
+    optimum[:, :, :-1] += cooccurrence_policy(task)
+    assert cooccurrence_divergence(task, np.log(optimum)) == pytest.approx(0, abs=1e-12)
+
+    target, current = task.texts[0][-1], task.texts[0][0]
+    optimum[target, current] = 0.9 * optimum[target, current] + 0.1 / (task.nodes + 1)
+    assert cooccurrence_divergence(task, np.log(optimum)) > 1e-3
+
+
+def test_a_policy_that_rules_a_text_out_is_infinitely_far() -> None:
+    task = task_of(listed(3, [(0, 1), (1, 2)]))
+    assert cooccurrence_divergence(task, np.full((3, 3, 4), -np.inf)) == np.inf
+
+
+@pytest.mark.parametrize("seed", range(200))
 def test_the_process_fixed_point_on_acyclic_graphs_is_a_plus_r_minus_one(seed: int) -> None:
     rng = np.random.default_rng(seed)
     nodes = int(rng.integers(3, 10))
@@ -122,3 +166,37 @@ def test_with_a_discount_a_step_along_an_edge_is_worth_its_distance(
 def test_values_that_do_not_settle_are_an_error() -> None:
     with pytest.raises(ValueError, match="did not settle within 1 sweeps"):
         optimal_q(task_of(HAND_WORKED), process_reward, sweeps=1)
+
+
+@given(graphs(), st.data())
+def test_some_targets_are_slices_of_all(config: GraphConfig, data: st.DataObject) -> None:
+    task = task_of(config)
+    targets = data.draw(st.lists(st.integers(0, task.nodes - 1)))
+    np.testing.assert_array_equal(
+        optimal_q(task, process_reward, 0.9, targets=targets), optimal_q(task, process_reward, 0.9)[targets]
+    )
+    np.testing.assert_array_equal(cooccurrence_policy(task, targets), cooccurrence_policy(task)[targets])
+
+
+def test_the_tables_take_the_memory_of_their_result() -> None:
+    nodes = 80
+    task = task_of(listed(nodes, [(i, j) for i in range(nodes) for j in range(i + 1, min(i + 4, nodes))]))
+    for build in (cooccurrence_policy, partial(optimal_q, reward=process_reward)):
+        tracemalloc.start()
+        size = build(task).nbytes
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert size == 8 * nodes**3 and peak < 1.5 * size
+
+
+def test_the_q_error_is_taken_over_visited_steps_to_nodes() -> None:
+    task = task_of(HAND_WORKED)
+    optimal = optimal_q(task, process_reward)
+    learned = np.pad(optimal, ((0, 0), (0, 0), (0, 1)), constant_values=7)  # EOS last
+    learned[2, 0, :2] += [0.5, -1]
+    learned[2, 1, 0] = 99
+    visited = np.zeros(learned.shape, dtype=bool)
+    visited[2, 0] = True
+    assert q_error(task, learned, optimal, visited) == pytest.approx((1, 1.5 / 4))
+    assert q_error(task, learned[..., :4], optimal, visited[..., :4]) == pytest.approx((1, 1.5 / 4))
+    assert np.isnan(q_error(task, learned, optimal, np.zeros_like(visited))).all()

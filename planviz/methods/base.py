@@ -1,70 +1,101 @@
-"""What all methods share: the model, AdamW, a random generator, and saving all three."""
+"""What all methods share: the models of S seeds, AdamW, a random generator a seed, and saving all three."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
 
 from planviz.models.base import PlanningModel
+from planviz.packing import PackedPaths
 
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message says what happened."""
+Floats = npt.NDArray[np.float64]
 
 
 class StepResult(NamedTuple):
-    """What one optimizer step did: texts or paths trained on, their tokens, and the values to plot."""
+    """What one optimizer step did.
+
+    Attributes:
+        samples: texts or paths trained on, for each seed.
+        tokens: (S,) tokens read or sampled.
+        values: (S,) each, the numbers to plot; a loss that is not finite means that the seed has diverged.
+    """
 
     samples: int
-    tokens: int
-    values: dict[str, float]
+    tokens: npt.NDArray[np.int64]
+    values: dict[str, Floats]
 
 
 class Method:
-    """A way to train: `step` makes one update; the state holds all that the next steps depend on."""
+    """A way to train S models at once, one a seed; the seeds never touch each other.
 
-    def __init__(self, model: PlanningModel, learning_rate: float, generator: Generator) -> None:
+    `step` makes one update of each; the state holds all that the next steps depend on.
+    """
+
+    def __init__(self, model: PlanningModel, learning_rate: float, generators: Sequence[Generator]) -> None:
         self.model = model
-        self.generator = generator
+        self.generators = generators
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
 
     def step(self) -> StepResult:
-        """One optimizer step.
-
-        Raises:
-            TrainingError: the loss is no longer a number.
-        """
+        """One optimizer step of every seed's model."""
         raise NotImplementedError
 
-    def update(self, loss: Tensor) -> None:
-        """One step of AdamW down the gradient of the loss."""
-        if not torch.isfinite(loss):
-            raise TrainingError(f"the loss became {loss.item()}; try a smaller learning rate")
+    def update(self, losses: Tensor) -> None:
+        """One step of AdamW down the gradient of each seed's loss, (S,)."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        losses.sum().backward()  # no parameter is shared, so each seed's gradient is its own
         self.optimizer.step()
 
-    def state(self) -> dict[str, Tensor]:
-        """Model, optimizer and random state as named tensors (a method adds its own)."""
-        state = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        for index, entry in self.optimizer.state_dict()["state"].items():
-            state |= {f"optimizer.{index}.{name}": value for name, value in entry.items()}
-        return state | {"generator": self.generator.get_state()}
+    def draw(self, count: int, choices: int) -> npt.NDArray[np.int64]:
+        """(S, count) uniform random integers below `choices`, with replacement."""
+        drawn = [torch.randint(choices, (count,), generator=generator) for generator in self.generators]
+        return torch.stack(drawn).numpy()
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state` returned, bit for bit."""
-        self.model.load_state_dict(with_prefix(state, "model."))
+    def states(self) -> list[dict[str, Tensor]]:
+        """For each seed model, optimizer and random state as named tensors (a method adds its own)."""
+        states = with_prefix("model.", self.model.states())
+        for index, entry in self.optimizer.state_dict()["state"].items():
+            for name, value in entry.items():
+                for seed, state in enumerate(states):
+                    state[f"optimizer.{index}.{name}"] = value if value.ndim == 0 else value[seed]
+        for state, generator in zip(states, self.generators, strict=True):
+            state["generator"] = generator.get_state()
+        return states
+
+    def load_states(self, states: Sequence[dict[str, Tensor]]) -> None:
+        """Go on from what `states` returned, bit for bit."""
+        self.model.load_states(without_prefix("model.", states))
         optimizer = self.optimizer.state_dict()
         entries: dict[int, dict[str, Tensor]] = {}
-        for key, value in with_prefix(state, "optimizer.").items():
+        for key, first in without_prefix("optimizer.", states)[0].items():
             index, name = key.split(".")
-            entries.setdefault(int(index), {})[name] = value.clone()
+            values = [state[f"optimizer.{key}"] for state in states]
+            entries.setdefault(int(index), {})[name] = (
+                first.clone() if name == "step" else torch.stack(values)
+            )
         self.optimizer.load_state_dict(optimizer | {"state": entries})
-        self.generator.set_state(state["generator"])
+        for state, generator in zip(states, self.generators, strict=True):
+            generator.set_state(state["generator"])
 
 
-def with_prefix(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The entries whose name begins with the prefix, without it."""
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+def per_seed(steps: Tensor, batch: PackedPaths) -> Tensor:
+    """The sum over each seed's real steps, (S,), of values (S, N)."""
+    return torch.where(torch.from_numpy(batch.inside), steps, 0).sum(dim=1)
+
+
+def with_prefix(prefix: str, states: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """The states with a prefix before every name."""
+    return [{prefix + name: value for name, value in state.items()} for state in states]
+
+
+def without_prefix(prefix: str, states: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """The entries of the states whose name begins with the prefix, without it."""
+    return [
+        {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        for state in states
+    ]

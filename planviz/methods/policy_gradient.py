@@ -13,31 +13,41 @@ of the sampled tokens; its gradient through the choice of prefixes is left out, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from planviz.config import PolicyGradientConfig
-from planviz.methods.base import Method, StepResult
+from planviz.methods.base import Floats, Method, StepResult, per_seed
 from planviz.methods.sft import negative_log_likelihood
 from planviz.models.base import PlanningModel
-from planviz.rollout import Paths, sample_paths
+from planviz.packing import PackedPaths, Paths, pack
+from planviz.rollout import sample_paths
 from planviz.task import Task, judge
 
 MOVING_AVERAGE = 0.95
 """Decay of the moving-average baseline."""
 
 
-def policy_gradient_loss(logits: Tensor, paths: Paths, advantages: Tensor) -> Tensor:
-    """−mean(A(u) · log π(u)); its gradient is minus the policy gradient. Logits (B, L or L + 1, V), A (B,)."""
-    return (advantages * negative_log_likelihood(logits, paths)).mean()
+def policy_gradient_loss(logits: Tensor, batch: PackedPaths, advantages: Floats) -> Tensor:
+    """−Σ_u A(u) · log π(u) / B of each seed, (S,); its gradient is minus the policy gradient.
+
+    Args:
+        logits: (S, N, V).
+        advantages: (S, B), one for each of the paths, those that were left out of the batch included.
+    """
+    of_steps = torch.from_numpy(np.take_along_axis(advantages, batch.path, axis=1)).float()
+    return per_seed(of_steps * negative_log_likelihood(logits, batch), batch) / advantages.shape[1]
 
 
-def path_kl(logits: Tensor, reference_logits: Tensor, lengths: Tensor) -> Tensor:
-    """Σ_j KL(π(·|u_<j) ‖ π_ref(·|u_<j)) along each path, (B,), in nats; logits (B, L, V), lengths (B,)."""
-    log_policy = logits.log_softmax(dim=2)
-    log_reference = reference_logits.log_softmax(dim=2)
-    per_step = (log_policy.exp() * (log_policy - log_reference)).sum(dim=2)
-    return (per_step * (torch.arange(logits.shape[1]) < lengths[:, None])).sum(dim=1)
+def step_kl(logits: Tensor, reference_logits: Tensor) -> Tensor:
+    """KL(π(·|u_<j) ‖ π_ref(·|u_<j)) at each step, (S, N), in nats, from logits (S, N, V)."""
+    log_policy: Tensor = logits.log_softmax(dim=2)
+    log_reference: Tensor = reference_logits.log_softmax(dim=2)
+    divergence: Tensor = (log_policy.exp() * (log_policy - log_reference)).sum(dim=2)
+    return divergence
 
 
 class PolicyGradient(Method):
@@ -49,59 +59,69 @@ class PolicyGradient(Method):
         base: PlanningModel,
         task: Task,
         config: PolicyGradientConfig,
-        generator: Generator,
+        generators: Sequence[Generator],
     ) -> None:
-        super().__init__(model, config.learning_rate, generator)
+        super().__init__(model, config.learning_rate, generators)
         self.base, self.task, self.config = base, task, config
-        self.queries = torch.from_numpy(task.train_pairs)
-        self.average_reward = torch.zeros(())
+        self.plain = config.kl == 0 and config.baseline == "none"
+        self.average_reward = np.zeros(len(generators))
 
     def step(self) -> StepResult:
         paths = self._sample()
         rewards = self._rewards(paths)
         advantages = rewards - self._baseline(rewards)
-        useful = advantages != 0 if self.config.kl == 0 else torch.ones_like(rewards, dtype=torch.bool)
-        values = {"loss": 0.0, "reward": rewards.mean().item(), "kl": 0.0}
-        if useful.any():  # a path with advantage 0 has no gradient: leave it out
-            share = useful.float().mean()
-            loss, values["kl"] = self._loss(paths.select(useful.nonzero()[:, 0]), advantages[useful])
-            values["loss"] = (share * loss).item()
-            self.update(share * loss)
-        return StepResult(len(rewards), int(paths.lengths.sum()), values)
+        # A path with advantage 0 has no gradient, unless it feels the KL: leave it out.
+        batch = pack(paths, used=advantages != 0 if self.config.kl == 0 else None)
+        logits = self.model(batch)
+        losses = policy_gradient_loss(logits, batch, advantages)
+        divergence = torch.zeros(len(losses))
+        if self.config.kl > 0:
+            with torch.no_grad():
+                reference = self.base(batch)
+            divergence = per_seed(step_kl(logits, reference), batch) / rewards.shape[1]
+            losses = losses + self.config.kl * divergence
+        self.update(losses)
+        values = {
+            "loss": losses.detach().double().numpy(),
+            "reward": rewards.mean(axis=1),
+            "kl": divergence.detach().double().numpy(),
+        }
+        return StepResult(rewards.shape[1], paths.lengths.sum(axis=1), values)
 
     def _sample(self) -> Paths:
         samples = self.config.group_size if self.config.baseline == "group mean" else 1
         count = max(1, self.config.batch_size // samples)
-        queries = self.queries[torch.randint(len(self.queries), (count,), generator=self.generator)]
-        return sample_paths(self.model, queries, self.task.max_steps, self.generator, samples=samples)
+        queries = self.task.train_pairs[self.draw(count, len(self.task.train_pairs))]
+        return sample_paths(
+            self.model,
+            queries,
+            self.task.max_steps,
+            self.generators,
+            samples=samples,
+            # Without a baseline and KL a broken path has no gradient: there is no need to know how it ends.
+            until_broken=self.task.adjacency if self.plain else None,
+        )
 
-    def _rewards(self, paths: Paths) -> Tensor:
-        outcomes = judge(self.task, *paths.arrays())
-        return torch.from_numpy(outcomes == 0).float()
+    def _rewards(self, paths: Paths) -> Floats:
+        outcomes = judge(self.task, *paths.flat()).reshape(paths.lengths.shape)
+        return np.asarray(outcomes == 0, dtype=np.float64)
 
-    def _baseline(self, rewards: Tensor) -> Tensor:
+    def _baseline(self, rewards: Floats) -> Floats:
+        """What is subtracted from the rewards (S, B), in a shape that fits."""
         if self.config.baseline == "group mean":
-            groups = rewards.view(-1, self.config.group_size)
-            return groups.mean(dim=1, keepdim=True).expand_as(groups).reshape(-1)
+            groups = rewards.reshape(len(rewards), -1, self.config.group_size)
+            return np.broadcast_to(groups.mean(axis=2, keepdims=True), groups.shape).reshape(rewards.shape)
+        before = self.average_reward
         if self.config.baseline == "moving average":
-            before = self.average_reward.clone()
-            self.average_reward.lerp_(rewards.mean(), 1 - MOVING_AVERAGE)
-            return before
-        return torch.zeros(())
+            self.average_reward = MOVING_AVERAGE * before + (1 - MOVING_AVERAGE) * rewards.mean(axis=1)
+        return before[:, None]
 
-    def _loss(self, paths: Paths, advantages: Tensor) -> tuple[Tensor, float]:
-        logits = self.model(paths.pairs, paths.tokens[:, :-1])
-        loss = policy_gradient_loss(logits, paths, advantages)
-        if self.config.kl == 0:
-            return loss, 0.0
-        with torch.no_grad():
-            reference = self.base(paths.pairs, paths.tokens[:, :-1])
-        divergence = path_kl(logits, reference, paths.lengths).mean()
-        return loss + self.config.kl * divergence, divergence.item()
+    def states(self) -> list[dict[str, Tensor]]:
+        average = torch.from_numpy(self.average_reward)
+        return [
+            state | {"average_reward": value} for state, value in zip(super().states(), average, strict=True)
+        ]
 
-    def state(self) -> dict[str, Tensor]:
-        return super().state() | {"average_reward": self.average_reward}
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        super().load_state(state)
-        self.average_reward = state["average_reward"].clone()
+    def load_states(self, states: Sequence[dict[str, Tensor]]) -> None:
+        super().load_states(states)
+        self.average_reward = torch.stack([state["average_reward"] for state in states]).double().numpy()

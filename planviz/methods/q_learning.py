@@ -16,38 +16,44 @@ starting from them unchanged costs a long, deep dip.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from planviz.config import QLearningConfig
-from planviz.methods.base import Method, StepResult, with_prefix
+from planviz.methods.base import Floats, Method, StepResult, per_seed, with_prefix, without_prefix
 from planviz.models.base import PlanningModel
+from planviz.packing import PackedPaths, Paths, at_cells, pack
 from planviz.rewards import REWARDS, Steps
-from planviz.rollout import Paths, sample_paths
+from planviz.rollout import sample_paths
 from planviz.task import Task, edges_taken, text_arrays
 
 
-def step_rewards(task: Task, paths: Paths, reward: str) -> Tensor:
-    """The reward of every step of the paths, (B, L) float; steps past the end of a path mean nothing."""
-    pairs, tokens, _ = paths.arrays()
+def step_rewards(task: Task, batch: PackedPaths, reward: str) -> Tensor:
+    """The reward of every step, (S, N) float."""
+    pairs, tokens, _ = batch.paths.flat()
     is_edge = edges_taken(task, pairs, tokens)
     steps = Steps(
         arrives=tokens == pairs[:, 1:],
         is_edge=is_edge,
         edges_so_far=is_edge.cumprod(axis=1).astype(bool),
     )
-    return torch.from_numpy(REWARDS[reward](steps)).float()  # type: ignore[index]
+    rewards: Floats = REWARDS[reward](steps)  # type: ignore[index]
+    in_paths = rewards.reshape(batch.paths.tokens.shape)
+    return torch.from_numpy(at_cells(in_paths, batch.cell)).float()
 
 
-def q_targets(next_values: Tensor, paths: Paths, rewards: Tensor, discount: float) -> Tensor:
-    """r + γ · max_k' Q_target(next state), or r alone at the end of a path, (B, L).
+def q_targets(state_values: Tensor, batch: PackedPaths, rewards: Tensor, discount: float) -> Tensor:
+    """r + γ · max_k' Q_target(next state), or r alone at the end of a path, (S, N).
 
     Args:
-        next_values: (B, L) max_k' Q_target in the state that each step leads to.
+        state_values: (S, N) max_k' Q_target in the state that each step goes *from*; the state that it leads to
+            is the one that the next step of the path goes from.
     """
-    last = torch.arange(rewards.shape[1]) == paths.lengths[:, None] - 1
-    return rewards + discount * torch.where(last, 0.0, next_values)
+    next_values = state_values.roll(-1, dims=1)
+    return rewards + discount * torch.where(torch.from_numpy(batch.is_last), 0.0, next_values)
 
 
 class QLearning(Method):
@@ -59,36 +65,35 @@ class QLearning(Method):
         base: PlanningModel,
         task: Task,
         config: QLearningConfig,
-        generator: Generator,
+        generators: Sequence[Generator],
     ) -> None:
-        super().__init__(model, config.learning_rate, generator)
+        super().__init__(model, config.learning_rate, generators)
         self.base, self.task, self.config = base, task, config
-        self.queries = torch.from_numpy(task.train_pairs)
         if config.calibrate_head:
             calibrate_head(model, task)
         self.target = copy.deepcopy(model).requires_grad_(False)
 
     def step(self) -> StepResult:
-        count = self.config.batch_size
-        paths = self._sample(
-            self.queries[torch.randint(len(self.queries), (count,), generator=self.generator)]
-        )
-        rewards = step_rewards(self.task, paths, self.config.reward)
+        paths = self._sample()
+        batch = pack(paths)
+        rewards = step_rewards(self.task, batch, self.config.reward)
         with torch.no_grad():
-            values = self.target(paths.pairs, paths.tokens[:, :-1]).amax(dim=2)
-            next_values = torch.cat([values[:, 1:], torch.zeros(count, 1)], dim=1)
-            targets = q_targets(next_values, paths, rewards, self.config.discount)
-        q = self.model(paths.pairs, paths.tokens[:, :-1]).gather(2, paths.tokens[:, :, None])[:, :, 0]
-        inside = torch.arange(q.shape[1]) < paths.lengths[:, None]
-        loss = (q - targets)[inside].square().mean()
-        self.update(loss)
+            targets = q_targets(self.target(batch).amax(dim=2), batch, rewards, self.config.discount)
+        taken = torch.from_numpy(batch.token)[:, :, None]
+        errors = self.model(batch).gather(2, taken)[:, :, 0] - targets
+        tokens = paths.lengths.sum(axis=1)
+        losses = per_seed(errors.square(), batch) / torch.from_numpy(tokens)
+        self.update(losses)
         self._follow()
-        tokens = int(paths.lengths.sum())
-        total_reward = (rewards * inside).sum(dim=1).mean().item()
-        return StepResult(count, tokens, {"loss": loss.item(), "reward": total_reward})
+        values = {
+            "loss": losses.detach().double().numpy(),
+            "reward": (per_seed(rewards, batch) / self.config.batch_size).double().numpy(),
+        }
+        return StepResult(self.config.batch_size, tokens, values)
 
-    def _sample(self, queries: Tensor) -> Paths:
+    def _sample(self) -> Paths:
         config = self.config
+        queries = self.task.train_pairs[self.draw(config.batch_size, len(self.task.train_pairs))]
         behaviour, temperature = (
             (self.base, 1.0) if config.off_policy else (self.model, config.rollout_temperature)
         )
@@ -96,7 +101,7 @@ class QLearning(Method):
             behaviour,
             queries,
             self.task.max_steps,
-            self.generator,
+            self.generators,
             temperature=temperature,
             exploration=config.exploration,
         )
@@ -104,27 +109,28 @@ class QLearning(Method):
     @torch.no_grad()
     def _follow(self) -> None:
         """Move the target network towards the model; with decay 0 it is the model itself."""
-        for target, weight in zip(self.target.parameters(), self.model.parameters(), strict=True):
-            target.lerp_(weight, 1 - self.config.target_decay)
+        followers: list[Tensor] = [*self.target.parameters()]
+        weights: list[Tensor] = [*self.model.parameters()]
+        torch._foreach_lerp_(followers, weights, 1 - self.config.target_decay)
 
-    def state(self) -> dict[str, Tensor]:
-        target = {f"target.{name}": value for name, value in self.target.state_dict().items()}
-        return super().state() | target
+    def states(self) -> list[dict[str, Tensor]]:
+        targets = with_prefix("target.", self.target.states())
+        return [own | target for own, target in zip(super().states(), targets, strict=True)]
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        super().load_state(state)
-        self.target.load_state_dict(with_prefix(state, "target."))
+    def load_states(self, states: Sequence[dict[str, Tensor]]) -> None:
+        super().load_states(states)
+        self.target.load_states(without_prefix("target.", states))
 
 
 @torch.no_grad()
 def calibrate_head(model: PlanningModel, task: Task, texts: int = 2000) -> None:
     """Scale and shift the logits once, so that along the SFT texts their mean maximum is 1, the value of a good
     step, and their mean median -1, the value of a step that is no good for anything."""
-    pairs, tokens, lengths = (torch.from_numpy(array[:texts]) for array in text_arrays(task))
-    logits = model(pairs, tokens[:, :-1])
-    before_arrival = torch.arange(logits.shape[1]) < lengths[:, None] - 1
-    logits = logits[before_arrival]
-    top = logits.amax(dim=1).mean().item()
-    middle = logits.median(dim=1).values.mean().item()
-    scale = 2 / max(top - middle, 1e-3)
+    of_one = (array[:texts] for array in text_arrays(task))
+    batch = pack(Paths(*(np.repeat(array[None], model.seeds, axis=0) for array in of_one)))
+    before_arrival = ~batch.is_last[0]  # the same texts for every seed
+    logits = model(batch)[:, torch.from_numpy(before_arrival)]
+    top = logits.amax(dim=2).mean(dim=1)
+    middle = logits.median(dim=2).values.mean(dim=1)
+    scale = 2 / (top - middle).clamp(min=1e-3)
     model.rescale_logits(scale, 1 - scale * top)

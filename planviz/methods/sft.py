@@ -9,37 +9,41 @@ transitivity. Continual SFT just goes on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from planviz.config import SftConfig
-from planviz.methods.base import Method, StepResult
+from planviz.methods.base import Method, StepResult, per_seed
 from planviz.models.base import PlanningModel
-from planviz.rollout import Paths
+from planviz.packing import PackedPaths, Paths, pack
 from planviz.task import Task, text_arrays
 
 
-def negative_log_likelihood(logits: Tensor, paths: Paths) -> Tensor:
-    """−log π(u) of each path, (B,), from logits (B, L or L + 1, V); tokens past a path's length do not count."""
-    length = paths.tokens.shape[1]
-    per_token = F.cross_entropy(logits[:, :length].transpose(1, 2), paths.tokens, reduction="none")
-    inside = torch.arange(length) < paths.lengths[:, None]
-    return (per_token * inside).sum(dim=1)
+def negative_log_likelihood(logits: Tensor, batch: PackedPaths) -> Tensor:
+    """−log π of each step's token, (S, N), from logits (S, N, V)."""
+    tokens = torch.from_numpy(batch.token)
+    return F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape)
 
 
 class Sft(Method):
     """Cross-entropy on texts drawn uniformly with replacement."""
 
-    def __init__(self, model: PlanningModel, task: Task, config: SftConfig, generator: Generator) -> None:
-        super().__init__(model, config.learning_rate, generator)
+    def __init__(
+        self, model: PlanningModel, task: Task, config: SftConfig, generators: Sequence[Generator]
+    ) -> None:
+        super().__init__(model, config.learning_rate, generators)
         self.batch_size = config.batch_size
-        self.texts = Paths(*(torch.from_numpy(array) for array in text_arrays(task)))
+        self.texts = Paths(*text_arrays(task))
 
     def step(self) -> StepResult:
-        rows = torch.randint(len(self.texts.lengths), (self.batch_size,), generator=self.generator)
-        batch = self.texts.select(rows)
-        logits = self.model(batch.pairs, batch.tokens[:, :-1])
-        loss = negative_log_likelihood(logits, batch).mean()
-        self.update(loss)
-        return StepResult(self.batch_size, int(batch.lengths.sum()), {"loss": loss.item()})
+        rows = self.draw(self.batch_size, len(self.texts.lengths))
+        texts = Paths(*(array[rows] for array in self.texts))
+        batch = pack(texts)
+        losses = per_seed(negative_log_likelihood(self.model(batch), batch), batch) / self.batch_size
+        self.update(losses)
+        return StepResult(
+            self.batch_size, texts.lengths.sum(axis=1), {"loss": losses.detach().double().numpy()}
+        )

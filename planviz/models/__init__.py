@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Generator
 
 from planviz.config import ModelConfig
@@ -20,21 +22,23 @@ class ModelError(ValueError):
     """The model does not fit the task."""
 
 
-def build_model(config: ModelConfig, nodes: int, max_steps: int, generator: Generator) -> PlanningModel:
-    """A freshly initialised model for paths of at most `max_steps` nodes.
+def build_model(
+    config: ModelConfig, nodes: int, max_steps: int, generators: Sequence[Generator]
+) -> PlanningModel:
+    """Freshly initialised models, one for each generator, for paths of at most `max_steps` nodes.
 
     Raises:
         ModelError: a tabular model would be too large.
     """
     if config.kind == "factored":
-        return FactoredModel(nodes, generator)
+        return FactoredModel(nodes, generators)
     if config.kind == "tabular":
         if nodes * (nodes + 1) ** 2 > MAX_TABLE:
             raise ModelError(
                 f"a tabular model of {nodes} nodes has {nodes * (nodes + 1) ** 2:,} entries; "
                 f"at most {MAX_TABLE:,} are allowed, so choose the factored model or fewer nodes"
             )
-        return TabularModel(nodes, generator)
+        return TabularModel(nodes, generators)
     return Transformer(
-        nodes, max_steps, width=config.width, layers=config.layers, heads=config.heads, generator=generator
+        nodes, max_steps, width=config.width, layers=config.layers, heads=config.heads, generators=generators
     )

@@ -1,50 +1,93 @@
-"""The one interface of all models: logits for whole paths, and step by step with a cache."""
+"""The one interface of all models: logits for whole paths, and step by step with a cache.
+
+Every parameter has a leading axis for the S seeds that train together: S independent models in one, whose
+matrix products are batched. One model is S = 1.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import copy
+from collections.abc import Sequence
+from typing import Protocol, Self
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from planviz.packing import PackedPaths
+from planviz.task import Ints
+
+INITIAL_STD = 0.02
+"""Standard deviation of all initial weights."""
 
 
 class Cache(Protocol):
-    """What a model remembers of the paths it is extending, one row a path."""
+    """What a model remembers of the (S, P) paths it is extending."""
 
     def select(self, rows: Tensor) -> Cache:
-        """The cache of the given rows, in that order; a row may be given several times."""
+        """The cache of the given rows (S, Q) of each seed, in that order; a row may be given several times."""
         ...
 
 
 class PlanningModel(nn.Module):
-    """Next-token logits over n nodes and EOS, for paths that answer queries (s, t).
+    """Next-token logits over V tokens, n nodes and EOS, for paths that answer queries (s, t).
 
     `forward` and `begin` + `advance` give the same logits; the first is for training, the others for sampling.
     """
 
-    def forward(self, pairs: Tensor, paths: Tensor) -> Tensor:
-        """Logits along whole paths.
-
-        Args:
-            pairs: (B, 2) queries (s, t).
-            paths: (B, L) the nodes after s.
-
-        Returns:
-            (B, L + 1, V): entry j is for the token that follows the first j nodes of the path.
-        """
+    def forward(self, batch: PackedPaths) -> Tensor:
+        """Logits (S, N, V) for the token of each step, from all that comes before it in its path."""
         raise NotImplementedError
 
-    def begin(self, pairs: Tensor) -> tuple[Tensor, Cache]:
-        """Logits (B, V) for the first token of the paths of (B, 2) queries, and the cache to go on with."""
+    def begin(self, pairs: Ints) -> tuple[Tensor, Cache]:
+        """Logits (S, P, V) for the first token of the paths of (S, P, 2) queries, and the cache to go on with."""
         raise NotImplementedError
 
     def advance(self, tokens: Tensor, cache: Cache) -> Tensor:
-        """Logits (B, V) after the paths in the cache were extended by one token each, (B,)."""
+        """Logits (S, P, V) after the paths in the cache were extended by one token each, (S, P)."""
         raise NotImplementedError
 
-    def rescale_logits(self, scale: float, shift: float) -> None:
-        """Change the weights so that all logits become scale · logits + shift."""
+    def rescale_logits(self, scale: Tensor, shift: Tensor) -> None:
+        """Change the weights so that all logits of a seed become scale · logits + shift; (S,) each."""
         raise NotImplementedError
+
+    @property
+    def seeds(self) -> int:
+        """How many models this one holds."""
+        return len(next(self.parameters()))
+
+    def states(self) -> list[dict[str, Tensor]]:
+        """The weights of each seed's model alone."""
+        return [
+            {name: value[seed] for name, value in self.state_dict().items()} for seed in range(self.seeds)
+        ]
+
+    def load_states(self, states: Sequence[dict[str, Tensor]]) -> None:
+        """Take over the weights of S models, from `states`."""
+        self.load_state_dict({name: torch.stack([state[name] for state in states]) for name in states[0]})
+
+    def alone(self, seed: int) -> Self:
+        """One seed's model, S = 1, frozen; it shares its weights with this one."""
+        model = copy.deepcopy(self).requires_grad_(False)
+        for own, shared in zip(model.parameters(), self.parameters(), strict=True):
+            own.data = shared.data[seed : seed + 1]
+        return model
+
+
+def random_weights(generators: Sequence[Generator], *shape: int) -> nn.Parameter:
+    """Initial weights (S, *shape), each seed's drawn by its own generator."""
+    return nn.Parameter(
+        torch.stack([torch.empty(shape).normal_(0, INITIAL_STD, generator=draw) for draw in generators])
+    )
+
+
+def look_up(table: Tensor, index: Tensor) -> Tensor:
+    """Rows (S, …, d) of each seed's own table (S, K, d), by index (S, …)."""
+    seeds, length, _ = table.shape
+    if seeds == 1:
+        return F.embedding(index, table[0])
+    first = torch.arange(0, seeds * length, length).view(-1, *[1] * (index.ndim - 1))
+    return F.embedding(index + first, table.flatten(0, 1))
 
 
 class PairCache:
@@ -54,22 +97,22 @@ class PairCache:
         self.targets = targets
 
     def select(self, rows: Tensor) -> PairCache:
-        return PairCache(self.targets[rows])
+        return PairCache(self.targets.gather(1, rows))
 
 
 class MarkovModel(PlanningModel):
     """A model whose logits depend only on (current node c, target t), as the paper's theory assumes."""
 
     def logits(self, current: Tensor, target: Tensor) -> Tensor:
-        """Logits (..., V) for current nodes and targets of one shape."""
+        """Logits (S, …, V) for current nodes and targets (S, …)."""
         raise NotImplementedError
 
-    def forward(self, pairs: Tensor, paths: Tensor) -> Tensor:
-        current = torch.cat([pairs[:, :1], paths], dim=1)
-        return self.logits(current, pairs[:, 1:].expand_as(current))
+    def forward(self, batch: PackedPaths) -> Tensor:
+        return self.logits(torch.from_numpy(batch.current), torch.from_numpy(batch.target))
 
-    def begin(self, pairs: Tensor) -> tuple[Tensor, PairCache]:
-        return self.logits(pairs[:, 0], pairs[:, 1]), PairCache(pairs[:, 1])
+    def begin(self, pairs: Ints) -> tuple[Tensor, PairCache]:
+        sources, targets = torch.from_numpy(pairs).unbind(2)
+        return self.logits(sources, targets), PairCache(targets)
 
     def advance(self, tokens: Tensor, cache: Cache) -> Tensor:
         assert isinstance(cache, PairCache)

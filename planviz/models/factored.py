@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Generator, Tensor, nn
+from collections.abc import Sequence
 
-from planviz.models.base import MarkovModel
+import torch
+from torch import Generator, Tensor
+
+from planviz.models.base import MarkovModel, look_up, random_weights
 
 
 class FactoredModel(MarkovModel):
     """W_M learns adjacency and W_V reachability (paper, section 3)."""
 
-    def __init__(self, nodes: int, generator: Generator) -> None:
+    def __init__(self, nodes: int, generators: Sequence[Generator]) -> None:
         super().__init__()
-        tokens = nodes + 1
-        self.adjacency_logits = nn.Parameter(
-            torch.empty(tokens, tokens).normal_(0, 0.02, generator=generator)
-        )
-        self.reachability_logits = nn.Parameter(
-            torch.empty(nodes, tokens).normal_(0, 0.02, generator=generator)
-        )
+        self.adjacency_logits = random_weights(generators, nodes + 1, nodes + 1)
+        self.reachability_logits = random_weights(generators, nodes, nodes + 1)
 
     def logits(self, current: Tensor, target: Tensor) -> Tensor:
-        return self.adjacency_logits[current] + self.reachability_logits[target]
+        return look_up(self.adjacency_logits, current) + look_up(self.reachability_logits, target)
 
     @torch.no_grad()
-    def rescale_logits(self, scale: float, shift: float) -> None:
-        self.adjacency_logits.mul_(scale).add_(shift)
-        self.reachability_logits.mul_(scale)
+    def rescale_logits(self, scale: Tensor, shift: Tensor) -> None:
+        self.adjacency_logits.mul_(scale[:, None, None]).add_(shift[:, None, None])
+        self.reachability_logits.mul_(scale[:, None, None])

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Generator, Tensor, nn
+from collections.abc import Sequence
 
-from planviz.models.base import MarkovModel
+import torch
+from torch import Generator, Tensor
+
+from planviz.models.base import MarkovModel, look_up, random_weights
 
 
 class TabularModel(MarkovModel):
     """The most general model whose logits depend only on the current node and the target."""
 
-    def __init__(self, nodes: int, generator: Generator) -> None:
+    def __init__(self, nodes: int, generators: Sequence[Generator]) -> None:
         super().__init__()
-        tokens = nodes + 1
-        self.table = nn.Parameter(torch.empty(nodes, tokens, tokens).normal_(0, 0.02, generator=generator))
+        self.table = random_weights(generators, nodes, nodes + 1, nodes + 1)
 
     def logits(self, current: Tensor, target: Tensor) -> Tensor:
-        return self.table[target, current]
+        tokens = self.table.shape[2]
+        return look_up(self.table.flatten(1, 2), target * tokens + current)
 
     @torch.no_grad()
-    def rescale_logits(self, scale: float, shift: float) -> None:
-        self.table.mul_(scale).add_(shift)
+    def rescale_logits(self, scale: Tensor, shift: Tensor) -> None:
+        self.table.mul_(scale[:, None, None, None]).add_(shift[:, None, None, None])

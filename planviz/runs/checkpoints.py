@@ -55,12 +55,15 @@ class CheckpointFiles:
         except FileNotFoundError:
             raise KeyError(f"run {run_id} has no weights at step {step}") from None
 
+    def resume_step(self, run_id: str) -> int | None:
+        """The step of the latest checkpoint that a run can go on from."""
+        return max(set(self.steps(run_id)) & set(self._steps(run_id, _RESUME)), default=None)
+
     def resume_point(self, run_id: str) -> Checkpoint | None:
         """The latest checkpoint that a run can go on from."""
-        complete = set(self.steps(run_id)) & set(self._steps(run_id, _RESUME))
-        if not complete:
+        step = self.resume_step(run_id)
+        if step is None:
             return None
-        step = max(complete)
         resume = (self._of(run_id) / f"{step}.resume.safetensors").read_bytes()
         return Checkpoint(step, self.weights(run_id, step), resume)
 

@@ -7,11 +7,13 @@ the same store have managers and runs of their own.
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
+import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from planviz.config import BASE, ExperimentConfig
@@ -26,19 +28,23 @@ from planviz.runs.worker import Job
 if TYPE_CHECKING:
     from planviz.events import QueryInspection
 
+MAX_TOGETHER = 8
+"""At most so many seeds train in one process, which bounds its memory."""
+
 log = logging.getLogger(__name__)
 
 
 class RunManager:
-    """Works on experiments in the background, at most `workers` runs at once.
+    """Works on experiments in the background, with at most `workers` processes at once.
 
-    Experiments take turns. An arm waits until the base of its seed is finished. A paused run keeps its
-    process, but leaves its place to others; when it goes on, one more than `workers` may be at work for a
-    while.
+    Seeds of one arm train together in one process, where there are more runs than processes; commands to one of
+    them are for all. Experiments take turns. An arm waits until the base of its seed is finished. A paused run
+    keeps its process, but leaves its place to others; when it goes on, one more than `workers` may be at work
+    for a while.
 
     Args:
-        workers: how many runs at once; by default one for each core.
-        train_run: where the training function is, as `module:function`.
+        workers: how many processes at once; by default one for each core.
+        train_seeds: where the training function is, as `module:function`.
         inspect_query: where the function behind `inspect` is.
     """
 
@@ -47,13 +53,13 @@ class RunManager:
         store: Store,
         workers: int | None = None,
         *,
-        train_run: str = "planviz.experiment:train_run",
+        train_seeds: str = "planviz.experiment:train_seeds",
         inspect_query: str = "planviz.inspection:inspect_query",
     ) -> None:
         self.store = store
         self.workers = max(1, workers or processes.cores())
         self.threads = max(1, processes.cores() // self.workers)
-        self._train_run, self._inspect_query = train_run, inspect_query
+        self._train_seeds, self._inspect_query = train_seeds, inspect_query
         self._lock = threading.RLock()
         self._live: dict[str, Supervisor] = {}
         self._turns: dict[str, int] = {}
@@ -62,7 +68,7 @@ class RunManager:
         self._inspections = threading.BoundedSemaphore(self.workers)
         self._lease = Lease(store.home)
         self.owner = self._lease.name
-        processes.preload(train_run.partition(":")[0])
+        processes.preload(train_seeds.partition(":")[0])
         store.interrupt_orphans()
         atexit.register(self.shutdown)
 
@@ -86,18 +92,19 @@ class RunManager:
 
     # Commands
 
-    def send(self, run_id: str, command: Command) -> None:
-        """Command one run. A queued run can only be stopped; one that has ended takes no notice.
+    def send(self, run_ids: Sequence[str], command: Command) -> None:
+        """Command some runs, and those that train together with them. A queued run can only be stopped; one that
+        has ended takes no notice.
 
         Raises:
             KeyError: there is no such run.
-            RunError: another planviz process works on the run.
+            RunError: another planviz process works on one of them.
         """
         with self._lock:
-            run = self.store.run(run_id)
+            runs = [self.store.run(run_id) for run_id in run_ids]
             if command == "resume":
-                self._held.discard(run.experiment_id)
-            self._command(run, command)
+                self._held -= {run.experiment_id for run in runs}
+            self._command(runs, command)
             self._schedule()
 
     def send_all(self, experiment_id: str, command: Command) -> None:
@@ -111,23 +118,23 @@ class RunManager:
                 self._held.add(experiment_id)
             elif command != "step":
                 self._held.discard(experiment_id)
-            for run in self.store.runs(experiment_id):
-                self._command(run, command)
+            self._command(self.store.runs(experiment_id), command)
             self._schedule()
 
     def is_held(self, experiment_id: str) -> bool:
         """Whether the waiting runs of this experiment are held back, because all of it was paused."""
         return experiment_id in self._held
 
-    def _command(self, run: RunRecord, command: Command) -> None:
-        if run.state not in ACTIVE:
-            return
-        if run.owner != self.owner:
-            raise RunError(f"the run {run.arm} with seed {run.seed} belongs to another planviz process")
-        if run.id in self._live:
-            self._live[run.id].send(command)
-        elif command == "stop":
-            self.store.set_state(run.id, "stopped", "Stopped before it began.")
+    def _command(self, runs: Sequence[RunRecord], command: Command) -> None:
+        active = [run for run in runs if run.state in ACTIVE]
+        for run in active:
+            if run.owner != self.owner:
+                raise RunError(f"the run {run.arm} with seed {run.seed} belongs to another planviz process")
+        for supervisor in {self._live[run.id] for run in active if run.id in self._live}:
+            supervisor.send(command)
+        for run in active:
+            if command == "stop" and run.id not in self._live:
+                self.store.set_state(run.id, "stopped", "Stopped before it began.")
 
     def resume(self, run_id: str) -> None:
         """Queue a run that was interrupted or stopped, or failed, to go on from its last checkpoint.
@@ -166,9 +173,8 @@ class RunManager:
         self.store.interrupt_orphans()
         with self._lock:
             runs = [run for run in self.store.runs(experiment_id) if run.state in ACTIVE]
-            for run in runs:
-                self._command(run, "stop")
-            live = [self._live[run.id] for run in runs if run.id in self._live]
+            self._command(runs, "stop")
+            live = {self._live[run.id] for run in runs if run.id in self._live}
         _end(live)
         self.store.delete_experiment(experiment_id)
 
@@ -178,7 +184,7 @@ class RunManager:
             if self._closed:
                 return
             self._closed = True
-            live = list(self._live.values())
+            live = set(self._live.values())
         atexit.unregister(self.shutdown)
         _end(live)
         self.store.interrupt(self.owner)
@@ -188,8 +194,10 @@ class RunManager:
 
     def _changed(self, supervisor: Supervisor) -> None:
         with self._lock:
-            if supervisor.ended and self._live.get(supervisor.run_record.id) is supervisor:
-                del self._live[supervisor.run_record.id]
+            if supervisor.ended:
+                for run in supervisor.runs:
+                    if self._live.get(run.id) is supervisor:
+                        del self._live[run.id]
             try:
                 self._schedule()
             except Exception:
@@ -199,30 +207,60 @@ class RunManager:
         """Start what may start, and give up arms whose base will not be finished."""
         if self._closed:
             return
+        ready: list[RunRecord] = []
         for run in in_turn(self.store.queued(self.owner), self._turns):
             base = self._base_of(run)
             if base is not None and base.state in RESUMABLE:
                 self.store.set_state(run.id, "stopped", f"Not begun, because its SFT base is {base.state}.")
-            elif (base is None or base.state == "finished") and self._has_place_for(run):
-                self._launch(run, base)
+            elif base is None or base.state == "finished":
+                ready.append(run)
+        while self._has_a_place():
+            # A run that is resumed at once may still be winding up.
+            free = [r for r in ready if r.id not in self._live and r.experiment_id not in self._held]
+            if not free:
+                return
+            together = self._together(free)
+            ready = [run for run in ready if run not in together]
+            self._launch(together)
 
-    def _has_place_for(self, run: RunRecord) -> bool:
-        at_work = sum(not live.paused for live in self._live.values())
-        # A run that is resumed at once may still be winding up.
-        return at_work < self.workers and run.id not in self._live and run.experiment_id not in self._held
+    def _has_a_place(self) -> bool:
+        return sum(not live.paused for live in set(self._live.values())) < self.workers
 
-    def _launch(self, run: RunRecord, base: RunRecord | None) -> None:
-        config = self.store.experiment(run.experiment_id).config
-        try:
-            weights = None if base is None else self.store.weights(base.id, base.step)
-            job = Job(config, run.arm, run.seed, weights, self.store.resume_point(run.id))
-        except (KeyError, OSError) as error:
-            self.store.set_state(run.id, "failed", f"A checkpoint that it needs is missing ({error}).")
+    def _together(self, free: Sequence[RunRecord]) -> list[RunRecord]:
+        """The first of the runs, and as many other seeds of its arm as leave work for every process."""
+        first = free[0]
+        siblings = [run for run in free if run.experiment_id == first.experiment_id]
+        size = min(MAX_TOGETHER, math.ceil(len(siblings) / self.workers))
+        resumes_at = self.store.resume_step(first.id)
+        same = (r for r in siblings if r.arm == first.arm and self.store.resume_step(r.id) == resumes_at)
+        return list(itertools.islice(same, size))
+
+    def _launch(self, runs: Sequence[RunRecord]) -> None:
+        """Start one process for runs of one arm that begin, or go on from, the same step."""
+        experiment_id, arm = runs[0].experiment_id, runs[0].arm
+        config = self.store.experiment(experiment_id).config
+        ready, bases, resume = [], {}, {}
+        for run in runs:
+            try:
+                base = self._base_of(run)
+                if base is not None:
+                    bases[run.seed] = self.store.weights(base.id, base.step)
+                checkpoint = self.store.resume_point(run.id)
+            except (KeyError, OSError) as error:
+                self.store.set_state(run.id, "failed", f"A checkpoint that it needs is missing ({error}).")
+                continue
+            if checkpoint is not None:
+                resume[run.seed] = checkpoint
+            ready.append(run)
+        if not ready:
             return
-        self._turns[run.experiment_id] = 1 + max(self._turns.values(), default=0)
-        self.store.set_state(run.id, "running")
-        supervisor = Supervisor(self.store, run, job, self._train_run, self.threads, self._changed)
-        self._live[run.id] = supervisor
+        self._turns[experiment_id] = 1 + max(self._turns.values(), default=0)
+        seeds = tuple(run.seed for run in ready)
+        job = Job(config, arm, seeds, bases if arm != BASE else None, resume or None)
+        for run in ready:
+            self.store.set_state(run.id, "running")
+        supervisor = Supervisor(self.store, ready, job, self._train_seeds, self.threads, self._changed)
+        self._live |= dict.fromkeys((run.id for run in ready), supervisor)
         supervisor.start()
 
     def _base_of(self, run: RunRecord) -> RunRecord | None:
@@ -275,7 +313,7 @@ def in_turn(queued: Sequence[RunRecord], turns: Mapping[str, int]) -> list[RunRe
     return [run for _, run in sorted(pairs, key=lambda pair: pair[0])]
 
 
-def _end(supervisors: list[Supervisor], grace: float = 3.0) -> None:
+def _end(supervisors: Collection[Supervisor], grace: float = 3.0) -> None:
     """End workers: ask, then kill those that still live."""
     for supervisor in supervisors:
         supervisor.interrupt()

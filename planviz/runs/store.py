@@ -25,6 +25,7 @@ from planviz.events import (
     Checkpoint,
     Evaluation,
     Event,
+    Failed,
     Finished,
     Paused,
     QueryPaths,
@@ -302,6 +303,10 @@ class Store:
         """
         return self._checkpoints.weights(run_id, step)
 
+    def resume_step(self, run_id: str) -> int | None:
+        """The step of the latest checkpoint that a run can go on from."""
+        return self._checkpoints.resume_step(run_id)
+
     def resume_point(self, run_id: str) -> Checkpoint | None:
         """The latest checkpoint that a run can go on from."""
         return self._checkpoints.resume_point(run_id)
@@ -331,6 +336,8 @@ def _write(db: sqlite3.Connection, run_id: str, event: Event) -> None:
         case Finished(step=step, stopped=stopped):
             state = "stopped" if stopped else "finished"
             _update(db, run_id, state=state, step=step, finished=time.time())
+        case Failed(step=step, message=message):
+            _update(db, run_id, state="failed", step=step, message=message, finished=time.time())
 
 
 def _update(db: sqlite3.Connection, run_id: str, **values: Any) -> None:

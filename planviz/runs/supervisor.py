@@ -1,4 +1,4 @@
-"""One run in work: a background thread that drives one worker process and writes down what it reports."""
+"""Runs in work: a background thread that drives one worker process and writes down what it reports."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from planviz.events import Command, Evaluation, Event, Finished, Paused, StepMetrics
+from planviz.events import Command, Evaluation, Failed, Finished, Paused, RunEvent, StepMetrics
 from planviz.runs import processes, worker
 from planviz.runs.records import RunRecord
 from planviz.runs.store import Store
@@ -27,27 +27,29 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor(threading.Thread):
-    """Drives one run from its start to its end, whatever that is.
+    """Drives the runs that one worker trains together from their start to their end, whatever that is.
 
     Args:
-        on_change: called, from this thread, when the run pauses or goes on and when it has ended.
+        runs: runs of one arm with different seeds.
+        on_change: called, from this thread, when the runs pause or go on and when they have ended.
     """
 
     def __init__(
         self,
         store: Store,
-        run: RunRecord,
+        runs: Sequence[RunRecord],
         job: worker.Job,
-        train_run: str,
+        train_seeds: str,
         threads: int,
         on_change: Callable[[Supervisor], None],
     ) -> None:
-        super().__init__(name=f"planviz-{run.id}", daemon=True)
-        self.run_record = run
+        super().__init__(name=f"planviz-{runs[0].id}", daemon=True)
+        self.runs = runs
         self.paused = self.ended = False
         self._store, self._on_change = store, on_change
         self._connection, self._workers_end = processes.CONTEXT.Pipe()
-        self._arguments = (train_run, job, threads)
+        self._arguments = (train_seeds, job, threads)
+        self._going = {run.seed: run.id for run in runs}
         self._sending = threading.Lock()
         self._process: BaseProcess | None = None
         self._interrupted = False
@@ -58,7 +60,7 @@ class Supervisor(threading.Thread):
             self._connection.send(command)
 
     def interrupt(self, *, kill: bool = False) -> None:
-        """End the worker now, without a word in the store: who interrupts says what became of the run."""
+        """End the worker now, without a word in the store: who interrupts says what became of the runs."""
         self._interrupted = True
         if self._process is not None:
             self._process.kill() if kill else self._process.terminate()
@@ -68,16 +70,16 @@ class Supervisor(threading.Thread):
         try:
             self._supervise()
         except KeyError:
-            log.info("run %s was deleted while it was in work", self.run_record.id)
+            log.info("%s: deleted while in work", self.name)
         except Exception as error:
-            log.exception("run %s ended", self.run_record.id)
+            log.exception("%s ended", self.name)
             self._fail(f"planviz could not go on with this run ({error}).", traceback.format_exc())
         finally:
             self.ended = True
             self._on_change(self)
 
     def _supervise(self) -> None:
-        name = f"{self.run_record.arm}-{self.run_record.seed}"
+        name = f"{self.runs[0].arm}-{'-'.join(str(run.seed) for run in self.runs)}"
         self._process = processes.start(worker.train, name, self._workers_end, *self._arguments)
         if self._interrupted:
             self._process.terminate()
@@ -89,17 +91,17 @@ class Supervisor(threading.Thread):
             exit_code = processes.reap(self._process, grace)
             with self._sending:
                 self._connection.close()
-        if isinstance(last, worker.Failure):
+        if last is not None:
             self._fail(last.message, last.details)
-        elif last is None:
+        elif self._going:
             self._fail(explain_exit(exit_code))
 
-    def _receive(self) -> Finished | worker.Failure | None:
-        """Write down what the worker reports until its last word; None if it ended without one."""
-        batch: list[Event] = []
+    def _receive(self) -> worker.Failure | None:
+        """Write down what the worker reports until every run has ended, or the worker; the `Failure` if it sent one."""
+        batch: list[RunEvent] = []
         due = 0.0
-        while True:
-            message = None
+        while self._going:
+            told = None
             if self._connection.poll(max(0.0, due - time.monotonic()) if batch else None):
                 try:
                     message = self._connection.recv()
@@ -109,32 +111,38 @@ class Supervisor(threading.Thread):
                 if isinstance(message, worker.Failure):
                     self._write(batch)
                     return message
+                told = message
                 if not batch:
                     due = time.monotonic() + FLUSH_SECONDS
-                batch.append(message)
-            if not isinstance(message, StepMetrics) or self.paused or time.monotonic() >= due:
+                batch.append(told)
+            waits = told is not None and isinstance(told.event, StepMetrics)
+            if not waits or self.paused or time.monotonic() >= due:
                 self._write(batch)
                 batch = []
-            if isinstance(message, Finished):
-                return message
+        return None
 
-    def _write(self, batch: list[Event]) -> None:
-        self._store.record_all(self.run_record.id, batch)
-        for event in batch:
-            paused = isinstance(event, Paused)
-            if paused != self.paused and isinstance(event, Paused | StepMetrics | Evaluation):
+    def _write(self, batch: list[RunEvent]) -> None:
+        for seed in dict.fromkeys(told.seed for told in batch):
+            events = [told.event for told in batch if told.seed == seed]
+            self._store.record_all(self._going[seed], events)
+            if isinstance(events[-1], Finished | Failed):
+                del self._going[seed]
+        for told in batch:
+            paused = isinstance(told.event, Paused)
+            if paused != self.paused and isinstance(told.event, Paused | StepMetrics | Evaluation):
                 self.paused = paused
                 self._on_change(self)
 
     def _fail(self, message: str, details: str = "") -> None:
         if self._interrupted:
             return
-        try:
-            self._store.set_state(self.run_record.id, "failed", message, details)
-        except KeyError:
-            pass  # deleted meanwhile
-        except Exception:
-            log.exception("run %s could not be marked as failed", self.run_record.id)
+        for run_id in self._going.values():
+            try:
+                self._store.set_state(run_id, "failed", message, details)
+            except KeyError:
+                pass  # deleted meanwhile
+            except Exception:
+                log.exception("run %s could not be marked as failed", run_id)
 
 
 def call_in_worker(function: str, arguments: tuple[Any, ...], threads: int, timeout: float) -> Any:

@@ -33,20 +33,20 @@ class Failure:
 
 @dataclass(frozen=True)
 class Job:
-    """The arguments of `train_run`."""
+    """The arguments of `train_seeds`."""
 
     config: ExperimentConfig
     arm: str
-    seed: int
-    base: bytes | None
-    resume: Checkpoint | None
+    seeds: tuple[int, ...]
+    bases: dict[int, bytes] | None
+    resume: dict[int, Checkpoint] | None
 
 
-def train(connection: Connection, train_run: str, job: Job, threads: int) -> None:
-    """Train one run, sending its events.
+def train(connection: Connection, train_seeds: str, job: Job, threads: int) -> None:
+    """Train the runs of one arm with some seeds, sending their events.
 
     Args:
-        train_run: where the training function is, as `module:function`.
+        train_seeds: where the training function is, as `module:function`.
         threads: how many threads torch may use.
     """
 
@@ -54,9 +54,9 @@ def train(connection: Connection, train_run: str, job: Job, threads: int) -> Non
         return connection.recv() if wait or connection.poll() else None
 
     with _worker(connection, threads):
-        function = pkgutil.resolve_name(train_run)
-        for event in function(job.config, job.arm, job.seed, job.base, job.resume, control):
-            connection.send(event)
+        function = pkgutil.resolve_name(train_seeds)
+        for told in function(job.config, job.arm, job.seeds, job.bases, job.resume, control):
+            connection.send(told)
 
 
 def call(connection: Connection, function: str, arguments: tuple[Any, ...], threads: int) -> None:

@@ -49,8 +49,7 @@ def _send(experiment_id: str, command: Command, run_ids: list[str] | None) -> No
         if run_ids is None:
             manager().send_all(experiment_id, command)
         else:
-            for run_id in run_ids:
-                manager().send(run_id, command)
+            manager().send(run_ids, command)
     except RunError as error:
         notify(f"{error}.")
 

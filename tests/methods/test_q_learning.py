@@ -1,32 +1,38 @@
 from __future__ import annotations
 
-import copy
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Tensor, nn
 
+from benchmarks.plain_loop import path_logits, q_learning_loss
 from planviz.config import QLearningConfig
 from planviz.methods.q_learning import QLearning, calibrate_head, q_targets, step_rewards
 from planviz.models import PlanningModel
 from planviz.models.base import Cache
+from planviz.models.tabular import TabularModel
+from planviz.packing import pack
 from planviz.rewards import process_reward
-from planviz.rollout import Paths
-from planviz.task import Task
+from planviz.task import Ints, Task
 from planviz.theory import optimal_q
 from tests.engine_helpers import (
     MODELS,
+    Text,
     as_lists,
     as_paths,
+    assert_gradients,
+    generators,
     listed,
-    next_logits,
+    plain,
     record_paths,
     strong_model,
     task_of,
 )
 
+SEEDS = 3
 kinds = pytest.mark.parametrize("kind", MODELS)
 
 
@@ -38,20 +44,18 @@ def task() -> Task:
     return task
 
 
-PATHS = as_paths(
-    [(0, 3)] * 6,
-    [
-        [1, 2, 3],  # correct
-        [2, 3],  # 0 → 2 is no edge, then it arrives
-        [1, 4],  # stops at 1
-        [1, 2, 1],  # cut off after three edges
-        [1, 3],  # jumps to the target: 1 → 3 is no edge
-        [1, 2, 0],  # cut off by a step that is no edge
-    ],
-    eos=4,
-)
-NEXT = torch.tensor([0.5, 0.8, 0.3])
-"""The best value in the state after the first, second and third step."""
+TEXTS: list[Text] = [
+    (0, 3, [1, 2, 3]),  # correct
+    (0, 3, [2, 3]),  # 0 → 2 is no edge, then it arrives
+    (0, 3, [1, 4]),  # stops at 1
+    (0, 3, [1, 2, 1]),  # cut off after three edges
+    (0, 3, [1, 3]),  # jumps to the target: 1 → 3 is no edge
+    (0, 3, [1, 2, 0]),  # cut off by a step that is no edge
+]
+BATCH = pack(as_paths(TEXTS, TEXTS[::-1], [*TEXTS[1:], (0, 3, [4])]))  # the last seed has fewer steps
+
+VALUES = np.array([0.1, 0.5, 0.8])
+"""The best value in the state that the first, second and third step goes from."""
 
 PROCESS = [
     [0 + 0.9 * 0.5, 0 + 0.9 * 0.8, 1],
@@ -71,54 +75,96 @@ OUTCOME = [
 ]
 
 
-@pytest.mark.parametrize(("reward", "expected"), [("process", PROCESS), ("outcome", OUTCOME)])
-def test_targets_worked_out_by_hand(reward: str, expected: list[list[float]], task: Task) -> None:
-    targets = q_targets(NEXT.expand(6, 3), PATHS, step_rewards(task, PATHS, reward), discount=0.9)
-    for row, length, values in zip(targets, PATHS.lengths, expected, strict=True):
-        torch.testing.assert_close(row[:length], torch.tensor(values))
+@pytest.mark.parametrize(
+    ("reward", "expected", "at_once"), [("process", PROCESS, -1.0), ("outcome", OUTCOME, 0.0)]
+)
+def test_targets_worked_out_by_hand(
+    reward: str, expected: list[list[float]], at_once: float, task: Task
+) -> None:
+    """`at_once` is what stopping at s is worth."""
+    values = torch.from_numpy(VALUES[BATCH.cell % 3]).float()
+    targets = q_targets(values, BATCH, step_rewards(task, BATCH, reward), discount=0.9)
+    for seed, rows in enumerate((expected, expected[::-1], [*expected[1:], [at_once]])):
+        torch.testing.assert_close(targets[seed, BATCH.inside[seed]], torch.tensor(sum(rows, [])))
 
 
-def method_of(task: Task, kind: str = "transformer", **config: Any) -> QLearning:
-    model, base = (strong_model(kind, task.nodes, task.max_steps, seed=seed, std=0.2) for seed in (0, 1))
+def method_of(task: Task, kind: str = "transformer", seeds: int = SEEDS, **config: Any) -> QLearning:
+    model, base = (
+        strong_model(kind, task.nodes, task.max_steps, seed=seed, std=0.2, seeds=seeds) for seed in (0, 10)
+    )
     settings = QLearningConfig(**{"batch_size": 32, "calibrate_head": False} | config)
-    return QLearning(model, base, task, settings, Generator().manual_seed(0))
+    return QLearning(model, base, task, settings, generators(*range(seeds)))
 
 
 def naive_loss(
-    model: PlanningModel, target: PlanningModel, task: Task, paths: Paths, config: QLearningConfig
-) -> float:
+    model: nn.Module, target_model: nn.Module, task: Task, texts: list[Text], config: QLearningConfig
+) -> Tensor:
     """The loss of one batch, step by step, from the equation on top of the method."""
     errors = []
-    for pair, path in as_lists(paths):
-        current, unbroken = pair[0], True
+    for source, target, path in texts:
+        current, unbroken = source, True
+        logits, next_values = (path_logits(m, source, target, path) for m in (model, target_model))
         for j, token in enumerate(path):
             edge = task.graph.has_edge(current, token)
             unbroken &= edge
-            arrives = token == pair[1]
+            arrives = token == target
             value = float(arrives and unbroken) if config.reward == "outcome" else arrives - (not edge)
             if j + 1 < len(path):
-                value += config.discount * next_logits(target, pair, path[: j + 1]).max().item()
-            errors.append((next_logits(model, pair, path[:j])[token].item() - value) ** 2)
+                value += config.discount * next_values[j + 1].max().item()
+            errors.append(logits[j, token] - value)
             current = token
-    return sum(errors) / len(errors)
+    return torch.stack(errors).square().mean()
 
 
 @kinds
 @pytest.mark.parametrize("reward", ["outcome", "process"])
-def test_the_loss_of_every_step_follows_the_equation(
-    kind: str, reward: str, task: Task, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("off_policy", [True, False])
+def test_a_step_follows_the_gradient_of_the_equation(
+    kind: str, reward: str, off_policy: bool, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The target network is the one from before the step."""
-    sampled = record_paths(monkeypatch, "planviz.methods.q_learning")
-    method = method_of(task, kind, reward=reward, discount=0.7, learning_rate=0.05, exploration=0.3)
-    for _ in range(3):
-        model, target = copy.deepcopy(method.model), copy.deepcopy(method.target)
+    recorded = record_paths(monkeypatch, "planviz.methods.q_learning")
+    config = {"reward": reward, "off_policy": off_policy, "discount": 0.7, "exploration": 0.3}
+    method = method_of(task, kind, learning_rate=0.05, **config)
+    for _ in range(2):
+        models, targets = ([plain(m, seed) for seed in range(SEEDS)] for m in (method.model, method.target))
         result = method.step()
-        expected = naive_loss(model, target, task, sampled[-1], method.config)
-        assert result.values["loss"] == pytest.approx(expected, rel=1e-3)
-        assert result.tokens == sampled[-1].lengths.sum()
-        trained = set(map(tuple, sampled[-1].pairs.tolist()))
-        assert trained <= set(map(tuple, task.train_pairs.tolist()))
+        for seed, (model, target) in enumerate(zip(models, targets, strict=True)):
+            texts = as_lists(recorded[-1], seed)
+            loss = naive_loss(model, target, task, texts, method.config)
+            assert result.values["loss"][seed] == pytest.approx(loss.item(), rel=1e-3)
+            assert_gradients(method.model, seed, loss, model)
+            assert result.tokens[seed] == sum(len(path) for *_, path in texts)
+            assert {text[:2] for text in texts} <= set(map(tuple, task.train_pairs.tolist()))
+
+
+@kinds
+def test_without_discount_and_with_process_rewards_the_loss_is_the_plain_one(
+    kind: str, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = record_paths(monkeypatch, "planviz.methods.q_learning")
+    method = method_of(task, kind, discount=1.0)
+    models = [plain(method.model, seed) for seed in range(SEEDS)]
+    losses = method.step().values["loss"]
+    for seed, model in enumerate(models):
+        loss = q_learning_loss(model, model, task.adjacency, as_lists(recorded[-1], seed))
+        assert losses[seed] == pytest.approx(loss.item(), rel=1e-3)
+        assert_gradients(method.model, seed, loss, model)
+
+
+@pytest.mark.parametrize("reward", ["outcome", "process"])
+def test_the_reward_that_is_reported_is_that_of_a_whole_path(
+    reward: str, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = record_paths(monkeypatch, "planviz.methods.q_learning")
+    reported = method_of(task, reward=reward, exploration=0.3).step().values["reward"]
+    for seed in range(SEEDS):
+        total = 0
+        for source, target, path in as_lists(recorded[-1], seed):
+            edges = [task.graph.has_edge(*step) for step in zip([source, *path], path, strict=False)]
+            arrived = path[-1] == target
+            total += (arrived and all(edges)) if reward == "outcome" else arrived - edges.count(False)
+        assert reported[seed] == pytest.approx(total / 32)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.9])
@@ -144,7 +190,7 @@ def test_off_policy_paths_come_from_the_base_others_from_the_model(
     def watch(name: str, model: PlanningModel) -> None:
         begin = model.begin
 
-        def watched(pairs: Tensor) -> tuple[Tensor, Cache]:
+        def watched(pairs: Ints) -> tuple[Tensor, Cache]:
             asked.append(name)
             return begin(pairs)
 
@@ -152,53 +198,80 @@ def test_off_policy_paths_come_from_the_base_others_from_the_model(
 
     watch("base", method.base)
     watch("model", method.model)
-    before = [weights.clone() for weights in method.base.parameters()]
     method.step()
     assert asked == ["base" if off_policy else "model"]
-    torch.testing.assert_close(list(method.base.parameters()), before, rtol=0, atol=0)
+
+
+# The calibrated head
+
+
+def calibrated(kind: str, task: Task, seed: int = 0, seeds: int = 2) -> PlanningModel:
+    """Models of which each has much greater logits than the one before."""
+    model = strong_model(kind, task.nodes, task.max_steps, seed=seed, seeds=seeds, std=0.1)
+    model.rescale_logits(10.0 ** torch.arange(seed, seed + seeds), torch.arange(seed, seed + seeds))
+    calibrate_head(model, task)
+    return model
 
 
 @kinds
-@pytest.mark.parametrize("std", [0.02, 0.5])
 def test_a_calibrated_head_has_a_mean_maximum_of_one_and_a_mean_median_of_minus_one(
-    kind: str, std: float, task: Task
+    kind: str, task: Task
 ) -> None:
-    model = strong_model(kind, task.nodes, task.max_steps, std=std)
-    ranking = model(PATHS.pairs, PATHS.tokens).argsort(dim=2)
-    calibrate_head(model, task)
-    tops, middles = [], []
-    for text in task.texts:
-        for j in range(len(text) - 1):
-            logits = sorted(next_logits(model, (text[0], text[-1]), list(text[1 : j + 1])).tolist())
-            tops.append(logits[-1])
-            middles.append(logits[(len(logits) - 1) // 2])
-    assert sum(tops) / len(tops) == pytest.approx(1, abs=1e-2)
-    assert sum(middles) / len(middles) == pytest.approx(-1, abs=1e-2)
-    assert torch.equal(model(PATHS.pairs, PATHS.tokens).argsort(dim=2), ranking)
+    model = calibrated(kind, task)
+    for seed in (0, 1):
+        tops, middles, same = [], [], plain(model, seed)
+        for text in task.texts:
+            for logits in path_logits(same, text[0], text[-1], text[1:]).sort(dim=1).values.tolist():
+                tops.append(logits[-1])
+                middles.append(logits[(len(logits) - 1) // 2])
+        assert np.mean(tops) == pytest.approx(1, abs=1e-2)
+        assert np.mean(middles) == pytest.approx(-1, abs=1e-2)
+
+
+@kinds
+def test_calibrating_changes_no_ranking(kind: str, task: Task) -> None:
+    original = strong_model(kind, task.nodes, task.max_steps, seeds=2, std=0.1)
+    batch = pack(as_paths(TEXTS, TEXTS[::-1]))
+    rankings = [model(batch).argsort(dim=2) for model in (original, calibrated(kind, task))]
+    assert torch.equal(*rankings)
+
+
+@kinds
+def test_every_seed_is_calibrated_as_if_it_were_alone(kind: str, task: Task) -> None:
+    for seed, weights in enumerate(calibrated(kind, task).states()):
+        (alone,) = calibrated(kind, task, seed=seed, seeds=1).states()
+        torch.testing.assert_close(weights, alone, rtol=1e-3, atol=1e-4)
 
 
 def test_the_head_is_calibrated_only_when_asked(task: Task) -> None:
-    plain, calibrated = (method_of(task, calibrate_head=choice) for choice in (False, True))
-    original = strong_model("transformer", task.nodes, task.max_steps, std=0.2)
-    logits: list[Tensor] = [m(PATHS.pairs, PATHS.tokens) for m in (original, plain.model, calibrated.model)]
+    as_it_is, scaled = (method_of(task, calibrate_head=choice) for choice in (False, True))
+    original = strong_model("transformer", task.nodes, task.max_steps, std=0.2, seeds=SEEDS)
+    logits: list[Tensor] = [model(BATCH) for model in (original, as_it_is.model, scaled.model)]
     torch.testing.assert_close(logits[0], logits[1])
     assert not torch.allclose(logits[0], logits[2])
-    torch.testing.assert_close(calibrated.target(PATHS.pairs, PATHS.tokens), logits[2])
+    torch.testing.assert_close(scaled.target(BATCH), logits[2])
+
+
+# Training
 
 
 def test_a_table_of_q_values_learns_the_optimal_ones_where_it_goes() -> None:
     """With a limit so far away that no path is cut off, every step is worth what value iteration says."""
     graph = listed(6, [(0, 1), (0, 2), (1, 3), (2, 3), (1, 4), (3, 4), (4, 5), (2, 5)])
     task = dataclasses.replace(task_of(graph, train_share=0.8), max_steps=30)
-    method = method_of(task, "tabular", batch_size=64, learning_rate=0.03, exploration=0.5, target_decay=0.0)
-    (table,) = method.model.parameters()
+    method = method_of(
+        task, "tabular", seeds=2, batch_size=64, learning_rate=0.03, exploration=0.5, target_decay=0.0
+    )
+    assert isinstance(method.model, TabularModel)
+    table = method.model.table
     expected = torch.from_numpy(optimal_q(task, process_reward)).float()
     sources, targets = torch.from_numpy(task.train_pairs).T
 
-    def distance() -> float:
-        return (table[targets, sources, :-1] - expected[targets, sources]).abs().max().item()
+    def distances() -> list[float]:
+        errors = (table[:, targets, sources, :-1] - expected[targets, sources]).abs()
+        return errors.amax(dim=(1, 2)).tolist()
 
-    assert distance() > 0.8
+    assert min(distances()) > 0.8
     for _ in range(250):
         method.step()
-    assert distance() < 0.05
+    assert max(distances()) < 0.05

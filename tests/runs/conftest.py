@@ -116,7 +116,7 @@ def managers(store: Store) -> Iterator[Callable[..., RunManager]]:
     made: list[RunManager] = []
 
     def make(workers: int = 2, **options: Any) -> RunManager:
-        made.append(RunManager(store, workers, **{"train_run": f"{FAKE}:train_run", **options}))
+        made.append(RunManager(store, workers, **{"train_seeds": f"{FAKE}:train_seeds", **options}))
         return made[-1]
 
     yield make

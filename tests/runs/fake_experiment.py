@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from planviz.config import BASE, ExperimentConfig
@@ -13,9 +13,11 @@ from planviz.events import (
     Checkpoint,
     Evaluation,
     Event,
+    Failed,
     Finished,
     Paused,
     QueryPaths,
+    RunEvent,
     SampledPaths,
     Split,
     Started,
@@ -32,43 +34,59 @@ class FakeError(Exception):
     """What the arm named "raise" raises."""
 
 
-def train_run(
+def train_seeds(
     config: ExperimentConfig,
     arm: str,
-    seed: int,
-    base: bytes | None,
-    resume: Checkpoint | None = None,
+    seeds: Sequence[int],
+    bases: Mapping[int, bytes] | None,
+    resume: Mapping[int, Checkpoint] | None = None,
     control: Control | None = None,
-) -> Iterator[Event]:
+) -> Iterator[RunEvent]:
     """Count steps. The accuracy is a chaotic function of all steps so far: one too many would show."""
-    assert (base is None) == (arm == BASE)
+    assert (bases is None) == (arm == BASE)
     assert control is not None
     settings = config.arm(arm)
-    step, state = 0, (seed + 1) / 997
+    step, states = 0, {seed: (seed + 1) / 997 for seed in seeds}
     if resume is not None:
-        step, state = resume.step, float.fromhex(resume.resume.decode())
-    yield Started(arm, settings.method, seed, step, settings.steps)
+        step = resume[seeds[0]].step
+        states = {seed: float.fromhex(resume[seed].resume.decode()) for seed in seeds}
+
+    def tell(event: Event) -> Iterator[RunEvent]:
+        return (RunEvent(arm, seed, event) for seed in seeds)
+
+    def evaluate_all() -> Iterator[RunEvent]:
+        for seed, state in states.items():
+            for event in evaluate(step, state, bases[seed] if bases else None):
+                yield RunEvent(arm, seed, event)
+
+    yield from tell(Started(settings.method, step, settings.steps))
     if resume is None:
-        yield from evaluate(step, state, base)
+        yield from evaluate_all()
     stepping = False
     while step < settings.steps:
         command = None if stepping else control(False)
         if command == "pause" or stepping:
-            yield Paused(step)
+            yield from tell(Paused(step))
             while (command := control(True)) == "pause":
                 pass
         if command == "stop":
-            yield from evaluate(step, state, base)
+            yield from evaluate_all()
             break
         stepping = command == "step"
         misbehave(arm, step)
         time.sleep(0.002)  # the work of a step
-        state = 3.99 * state * (1 - state)
+        states = {seed: 3.99 * state * (1 - state) for seed, state in states.items()}
         step += 1
-        yield StepMetrics(step, step * 8, step * 40, step * 0.01, {"loss": 1 - state, "pid": os.getpid()})
+        for seed, state in states.items():
+            values = {"loss": 1 - state, "pid": os.getpid()}
+            yield RunEvent(arm, seed, StepMetrics(step, step * 8, step * 40, step * 0.01, values))
+        if arm == "diverges" and step == 3:
+            yield RunEvent(arm, seeds[0], Failed(step, "The loss became nan."))
+            seeds = seeds[1:]
+            states = {seed: states[seed] for seed in seeds}
         if step % max(1, settings.steps // config.evaluation.evaluations) == 0:
-            yield from evaluate(step, state, base)
-    yield Finished(step, stopped=step < settings.steps)
+            yield from evaluate_all()
+    yield from tell(Finished(step, stopped=step < settings.steps))
 
 
 def evaluate(step: int, state: float, base: bytes | None) -> Iterator[Event]:

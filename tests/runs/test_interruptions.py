@@ -51,8 +51,8 @@ def test_a_worker_that_is_killed_fails_its_run_alone(store: Store, managers: Man
     config = experiment(200, seeds=(0, 1))
     experiment_id = manager.start(config)
     base0 = store.runs(experiment_id)[0]
-    manager.send(base0.id, "pause")
-    manager.send(base0.id, "step")  # what it reports of this step names its process
+    manager.send([base0.id], "pause")
+    manager.send([base0.id], "step")  # what it reports of this step names its process
     os.kill(worker_pid(store, base0), signal.SIGKILL)
     wait_until_done(store, experiment_id)
 
@@ -71,7 +71,7 @@ def test_a_worker_that_is_killed_fails_its_run_alone(store: Store, managers: Man
 
 
 def test_a_training_function_that_cannot_be_imported(store: Store, managers: Managers) -> None:
-    experiment_id = managers(train_run="no_such_module:train_run").start(experiment())
+    experiment_id = managers(train_seeds="no_such_module:train_seeds").start(experiment())
     wait_for_states(store, experiment_id, "failed", "stopped")
     assert "no_such_module" in store.runs(experiment_id)[0].message
 
@@ -110,7 +110,7 @@ def test_real_training_interrupted_and_resumed_gives_the_numbers_of_train(
             "evaluation": {"evaluations": 6, "samples": 4, "pairs": 10},
         }
     )
-    real = {"train_run": "planviz.experiment:train_run", "inspect_query": "planviz.inspection:inspect_query"}
+    real = {"train_seeds": "planviz.experiment:train_seeds", "inspect_query": "planviz.inspection:inspect_query"}
     manager = managers(2, **real)
     experiment_id = manager.start(config)
     _, pg, q = store.runs(experiment_id)
@@ -143,7 +143,7 @@ def test_shutdown_ends_all_workers_and_marks_their_runs(store: Store, managers: 
     experiment_id = manager.start(config)
     bases = store.runs(experiment_id)[:2]
     pids = [worker_pid(store, run) for run in bases]
-    manager.send(bases[1].id, "pause")
+    manager.send([bases[1].id], "pause")
     wait_for(lambda: store.run(bases[1].id).state == "paused")
     for run in bases:
         wait_for(partial(store.weight_steps, run.id))
@@ -171,7 +171,7 @@ def test_a_living_managers_runs_are_its_own(store: Store, managers: Managers) ->
     assert states(store, experiment_id) == {"base0": "running", "pg0": "queued"}
     assert other.queue() == []
     with pytest.raises(RunError, match="another planviz process"):
-        other.send(base.id, "stop")
+        other.send([base.id], "stop")
     with pytest.raises(RunError, match="another planviz process"):
         other.delete(experiment_id)
     with pytest.raises(RunError, match="this one is running"):
@@ -187,7 +187,7 @@ from planviz.runs.store import Store
 
 with open(sys.argv[2], "a") as file:  # there is no "if __name__ ...": a worker must not run this again
     file.write("started once\\n")
-manager = RunManager(Store(Path(sys.argv[1])), 2, train_run="{FAKE}:train_run")
+manager = RunManager(Store(Path(sys.argv[1])), 2, train_seeds="{FAKE}:train_seeds")
 manager.start(parse(eval(sys.argv[3])))
 sys.stdin.read()
 """

@@ -85,7 +85,7 @@ def test_the_queue_lets_experiments_take_turns(store: Store, managers: Managers)
     assert manager.queue() == [
         b[0].id, a[1].id, b[1].id, a[2].id, b[2].id, a[3].id, b[3].id, a[4].id, a[5].id
     ]  # fmt: skip
-    manager.send(a[0].id, "stop")
+    manager.send([a[0].id], "stop")
     wait_for(lambda: store.run(b[0].id).state == "running")
     # The arm of the base that was stopped is gone from the queue.
     assert manager.queue() == [a[1].id, b[1].id, a[2].id, b[2].id, a[4].id, b[3].id, a[5].id]
@@ -105,13 +105,13 @@ def test_pause_step_and_resume_are_exact(store: Store, manager: RunManager) -> N
     run = store.runs(experiment_id)[0]
     wait_for_step(store, run.id, 5)
 
-    manager.send(run.id, "pause")
+    manager.send([run.id], "pause")
     wait_for(lambda: store.run(run.id).state == "paused")
     paused_at = store.run(run.id).step
     for step in range(paused_at + 1, paused_at + 4):
-        manager.send(run.id, "step")
+        manager.send([run.id], "step")
         wait_for(partial(is_paused_at, store, run.id, step))
-    manager.send(run.id, "resume")
+    manager.send([run.id], "resume")
     wait_for_step(store, run.id, paused_at + 10)
     assert store.run(run.id).state == "running"
 
@@ -124,9 +124,9 @@ def test_a_run_can_be_stopped_while_paused_and_goes_on_later(store: Store, manag
     experiment_id = manager.start(config)
     base, arm = store.runs(experiment_id)
     wait_for_step(store, base.id, 5)
-    manager.send(base.id, "pause")
+    manager.send([base.id], "pause")
     wait_for(lambda: store.run(base.id).state == "paused")
-    manager.send(base.id, "stop")
+    manager.send([base.id], "stop")
     wait_for_states(store, experiment_id, "stopped", "stopped")
     assert "its SFT base is stopped" in store.run(arm.id).message
     stopped_at = store.run(base.id).step
@@ -145,8 +145,8 @@ def test_a_queued_run_can_be_stopped(store: Store, managers: Managers) -> None:
     manager = managers(workers=1)
     experiment_id = manager.start(experiment(FOREVER, ("pg", "sft")))
     base, pg, sft = store.runs(experiment_id)
-    manager.send(pg.id, "pause")  # does nothing: it has not begun
-    manager.send(pg.id, "stop")
+    manager.send([pg.id], "pause")  # does nothing: it has not begun
+    manager.send([pg.id], "stop")
     assert store.run(pg.id).state == "stopped"
     assert manager.queue() == [sft.id]
     assert store.run(base.id).state == "running"
@@ -158,11 +158,11 @@ def test_commands_to_runs_that_ended_do_nothing(store: Store, manager: RunManage
     before = store.runs(experiment_id)
     commands: tuple[Command, ...] = ("pause", "resume", "step", "stop")
     for command in commands:
-        manager.send(before[0].id, command)
+        manager.send([before[0].id], command)
     manager.send_all(experiment_id, "stop")
     assert store.runs(experiment_id) == before
     with pytest.raises(KeyError):
-        manager.send("../..", "stop")
+        manager.send(["../.."], "stop")
 
 
 def test_pausing_an_experiment_holds_its_queue_and_leaves_room_for_others(
@@ -189,7 +189,7 @@ def test_stopping_an_experiment_stops_all_of_it(store: Store, manager: RunManage
     wait_for_states(store, experiment_id, *["stopped"] * 9)
     assert manager.queue() == []
     for run in store.runs(experiment_id):
-        manager.send(run.id, "resume")
+        manager.send([run.id], "resume")
     manager.resume_all(experiment_id)
     wait_for(lambda: list(states(store, experiment_id).values()).count("running") == 2)
 

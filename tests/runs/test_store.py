@@ -109,7 +109,7 @@ def test_events_lead_a_run_through_its_states(store: Store) -> None:
         run = store.run(run_id)
         return run.state, run.step
 
-    assert after(Started(BASE, "sft", 0, 0, 8)) == ("running", 0)
+    assert after(Started("sft", 0, 8)) == ("running", 0)
     assert after(StepMetrics(2, 16, 80, 0.5, {"loss": 1.0})) == ("running", 2)
     assert after(Paused(3)) == ("paused", 3)
     assert after(StepMetrics(4, 32, 160, 0.7, {"loss": 1.0})) == ("running", 4)
@@ -181,7 +181,7 @@ def test_long_runs_are_thinned_and_keep_their_last_step(store: Store) -> None:
 def test_going_on_from_a_checkpoint_drops_the_reports_after_it(store: Store) -> None:
     experiment_id, run_id = first_run(store)
     store.record_all(run_id, steps(6))
-    store.record(run_id, Started(BASE, "sft", 0, 4, 8))
+    store.record(run_id, Started("sft", 4, 8))
     assert list(store.steps(experiment_id)["step"]) == [1, 2, 3, 4]
 
 

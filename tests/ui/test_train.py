@@ -148,7 +148,7 @@ def test_the_table_tells_state_progress_and_time_left() -> None:
     config = draft(visit("train"))
     base, *arms = store.runs(store.create_experiment(config))
     values: dict[str, Any] = {"sampled_accuracy": 0.25, "greedy_accuracy": 0.5, "distinct_paths": 1.5}
-    store.record(base.id, Started("base", "sft", 0, 0, 200))
+    store.record(base.id, Started("sft", 0, 200))
     store.record(base.id, Evaluation(50, 6400, 10.0, "train", values))
     running = store.run(base.id)
     table = runs_frame([running, *arms], store.evaluations(base.experiment_id)).set_index("run")

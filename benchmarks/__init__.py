@@ -1,0 +1,1 @@
+"""Speed measurements of planviz, and the reference that they are compared with."""
