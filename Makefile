@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --constraint
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check audit format demo clean chromium
+.PHONY: help app test check audit format bench demo clean chromium
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ check: $(VENV)/.dev ## Check style, types and known vulnerabilities
 format: $(VENV)/.dev ## Format the code, and fix what can be fixed by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+bench: $(VENV)/.app ## Measure the engine on this machine: the table that benchmarks/README.md keeps
+	$(BIN)/planviz bench --out benchmarks
 
 demo: $(VENV)/.app ## Train again the comparison that ships with planviz
 	rm -rf assets/demo

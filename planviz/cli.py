@@ -27,7 +27,7 @@ from planviz.config import (
     read_toml,
     with_settings,
 )
-from planviz.folders import app_folder, provide_plotly
+from planviz.folders import app_folder, make_benchmarks_importable, provide_plotly
 
 app = typer.Typer(
     help="A lab for the training dynamics of planning in language models.",
@@ -237,6 +237,38 @@ def _print_summary(experiment: ExperimentConfig, table: Any) -> None:
             add(mean, "mean", "bold")
         shown.add_section()
     output.print(shown)
+
+
+@app.command()
+def bench(
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch; a worker of the app has one.")] = 1,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Repetitions of each step, of which the median counts.")
+    ] = 15,
+    out: Annotated[Path | None, typer.Option(help="A folder for results.json and README.md.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Measure the engine on this machine: steps against their floor, and against a plain loop."""
+    make_benchmarks_importable()
+    import torch
+    from rich.markdown import Markdown
+
+    from benchmarks.report import markdown
+    from benchmarks.suite import measure
+
+    torch.set_num_threads(threads)
+    results: dict[str, Any] = {}
+    for name, found in measure(repeats):
+        results[name] = found
+        messages.print(f"measured: {name.replace('_', ' ')}", highlight=False)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        (out / "README.md").write_text(markdown(results), "utf-8")
+    if as_json:
+        print(json.dumps(results))
+    else:
+        output.print(Markdown(markdown(results)))
 
 
 @graph_commands.command("make")

@@ -46,7 +46,7 @@ class GraphConfig(Section):
     kind: GraphKind = setting(
         "acyclic", "Kind of graph", "How the graph is made.", paper="Erdős–Rényi and Blocksworld"
     )
-    nodes: int = setting(24, "Nodes", "How many nodes the graph has.", paper=100, ge=2, le=400)
+    nodes: int = setting(24, "Nodes", "How many nodes the graph has.", paper=100, ge=2, le=1600)
     density: float = setting(0.2, "Density", "The probability of each possible edge.", paper=0.15, gt=0, le=1)
     stages: int = setting(3, "Stages", "How many stages the nodes are divided into.", ge=2, le=12)
     rows: int = setting(5, "Rows", "How many rows the grid has.", ge=2, le=20)
@@ -99,6 +99,10 @@ class Training(Section):
     steps: int = setting(300, "Steps", "Number of optimizer steps.", ge=1, le=1_000_000)
     batch_size: int = setting(128, "Batch size", "Texts or sampled paths a step.", ge=1, le=4096)
     learning_rate: float = setting(1e-3, "Learning rate", "Step size of AdamW.", ge=0, le=1)
+    schedule: Literal["constant", "linear", "cosine"] = setting(
+        "constant", "Schedule", "How the learning rate goes: it stays, or it falls to 0 at the last step.",
+        paper="constant",
+    )  # fmt: skip
 
 
 class SftConfig(Training):
@@ -112,8 +116,9 @@ class PolicyGradientConfig(Training):
 
     method: Literal["pg"] = "pg"
     kl: float = setting(
-        0.0, "KL weight (λ)", "Weight of the KL divergence to the base model.", paper=1e-4, ge=0, le=100
-    )
+        0.0, "KL weight (λ)", "Weight of the KL divergence to the base model; the paper tries several, and finds "
+        "that about 1e-4 balances diversity and accuracy.", ge=0, le=100,
+    )  # fmt: skip
     baseline: Literal["none", "moving average", "group mean"] = setting(
         "none", "Baseline", "What is subtracted from the reward. With a baseline the collapse changes too.",
         paper="none",
@@ -154,6 +159,14 @@ class QLearningConfig(Training):
     target_decay: float = setting(
         0.9, "Target network decay", "EMA decay of the target network; 0 means no target network (the paper).",
         paper=0.0, ge=0, lt=1,
+    )  # fmt: skip
+    loss: Literal["squared", "huber"] = setting(
+        "squared", "Loss", "Squared error, or Huber's: beyond an error of 1 it grows only linearly.",
+        paper="squared",
+    )  # fmt: skip
+    replay: int = setting(
+        0, "Replay", "Train on paths drawn from the last so many batches; 0 means on each batch once.",
+        paper=0, ge=0, le=1000,
     )  # fmt: skip
     calibrate_head: bool = setting(
         True, "Calibrated head",
@@ -309,6 +322,17 @@ def differences(config: ExperimentConfig, reference: ExperimentConfig) -> dict[s
     """The dotted keys, with their values, in which the config differs from the reference."""
     old = flatten(reference.model_dump(mode="json"))
     return {k: v for k, v in flatten(config.model_dump(mode="json")).items() if k not in old or old[k] != v}
+
+
+def unlike_paper(section: Section) -> dict[str, tuple[Any, Any]]:
+    """The settings of an arm that differ from the paper's: their values here and there."""
+    fields = type(section).model_fields
+    differing = {}
+    for name, field in fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and "paper" in extra and getattr(section, name) != extra["paper"]:
+            differing[name] = (getattr(section, name), extra["paper"])
+    return differing
 
 
 def _explain(error: ValidationError) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Generator, Tensor
@@ -18,7 +16,7 @@ from planviz.packing import PackedPaths, Paths, pack
 from planviz.rewards import REWARDS
 from planviz.rollout import sample_paths
 from planviz.task import Bools, Ints, Task, judge, text_arrays
-from planviz.theory import cooccurrence_policy, count_correct_paths, optimal_q
+from planviz.theory import count_correct_paths, optimal_q, text_steps
 
 MAX_ROWS = 4096
 """At most so many paths are sampled at once, which bounds the memory of an evaluation."""
@@ -46,7 +44,7 @@ class Evaluator:
         self.task, self.arm, self.settings = task, arm, settings
         self.temperature = policy_temperature(arm)
         self.correct_paths = count_correct_paths(task.adjacency, task.max_steps)
-        self.texts = text_steps(task)
+        self.texts = some_texts(task)
         self.optimum = (
             optimal_values(task, self.texts, arm)
             if isinstance(arm, QLearningConfig)
@@ -144,7 +142,7 @@ def kl_to_base(model: PlanningModel, base: PlanningModel, paths: Paths, temperat
     return sums
 
 
-def text_steps(task: Task) -> PackedPaths:
+def some_texts(task: Task) -> PackedPaths:
     """The steps of some SFT texts, without the EOS after t; S = 1."""
     pairs, tokens, lengths = text_arrays(task)
     chosen = np.linspace(0, len(lengths) - 1, min(THEORY_TEXTS, len(lengths))).round().astype(int)
@@ -153,19 +151,22 @@ def text_steps(task: Task) -> PackedPaths:
 
 def cooccurrences(task: Task, steps: PackedPaths) -> Tensor:
     """(N, n): the SFT optimum N(t,c,·) / ΣN at the state of each step."""
-    return _at_states(task, steps, lambda target: cooccurrence_policy(task, targets=[target])[0])
+    states, state_of = np.unique(steps.target[0] * task.nodes + steps.current[0], return_inverse=True)
+    (target, current, following), counts = text_steps(task)
+    known = np.isin(target * task.nodes + current, states)
+    row = np.searchsorted(states, (target * task.nodes + current)[known])
+    table = np.zeros((len(states), task.nodes))
+    table[row, following[known]] = counts[known]
+    table /= table.sum(axis=1, keepdims=True)
+    return torch.from_numpy(table[state_of]).float()
 
 
 def optimal_values(task: Task, steps: PackedPaths, arm: QLearningConfig) -> Tensor:
     """(N, n): Q*(t, c, ·) for the arm's reward and discount at the state of each step."""
-    reward = REWARDS[arm.reward]
-    return _at_states(task, steps, lambda target: optimal_q(task, reward, arm.discount, targets=[target])[0])
-
-
-def _at_states(task: Task, steps: PackedPaths, table_of: Callable[[int], Floats]) -> Tensor:
-    """The rows of the steps' states in a table over (target, current, next), made for one target at a time."""
     target, current = steps.target[0], steps.current[0]
-    rows = np.empty((len(target), task.nodes), dtype=np.float32)
-    for each in np.unique(target):
-        rows[target == each] = table_of(int(each))[current[target == each]]
-    return torch.from_numpy(rows)
+    values = np.empty((len(target), task.nodes), dtype=np.float32)
+    for each in np.unique(target):  # one at a time: all targets at once are n³ numbers
+        of_target = target == each
+        q = optimal_q(task, REWARDS[arm.reward], arm.discount, targets=[int(each)])[0]
+        values[of_target] = q[current[of_target]]
+    return torch.from_numpy(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -12,6 +13,13 @@ def app_folder() -> Path:
     """The folder of app.py, pages/ and assets/: the checkout, or the copy that an installed wheel carries."""
     package = Path(__file__).resolve().parent
     return package / "_app" if (package / "_app").is_dir() else package.parent
+
+
+def make_benchmarks_importable() -> None:
+    """Let `import benchmarks` find the benchmarks, which lie beside app.py."""
+    folder = str(app_folder())
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def demo_folder() -> Path:

@@ -97,7 +97,7 @@ class PackedPaths:
         sizes = np.where(used, self.paths.lengths + 2, 0)
         width = max(ROW_TOKENS, int(sizes.max()))
         placed = [best_fit(row, width) for row in sizes.tolist()]
-        height = max(rows for rows, _ in placed)
+        height = round_up(max(rows for rows, _ in placed), 4)
         start = np.array([starts for _, starts in placed])
         tokens, positions = np.zeros((2, seeds, height * width), dtype=np.int64)
         sequence = np.full((seeds, height * width), -1)
@@ -124,7 +124,7 @@ def pack(paths: Paths, used: Bools | None = None) -> PackedPaths:
     lengths = paths.lengths if used is None else np.where(used, paths.lengths, 0)
     is_step = np.arange(longest) < lengths[:, :, None]
     steps = lengths.sum(axis=1)
-    inside = np.arange(max(1, steps.max())) < steps[:, None]
+    inside = np.arange(round_up(steps.max(), 32)) < steps[:, None]
     cell = np.zeros(inside.shape, dtype=np.int64)
     cell[inside] = is_step.reshape(seeds, -1).nonzero()[1]
     if not inside.all():  # copies of the seed's first step that is used
@@ -137,6 +137,11 @@ def pack(paths: Paths, used: Bools | None = None) -> PackedPaths:
         token=at_cells(paths.tokens, cell),
         inside=inside,
     )
+
+
+def round_up(count: int, multiple: int) -> int:
+    """The next multiple, at least one. Tensors of few different sizes spare the memory from being fragmented."""
+    return max(1, -(-int(count) // multiple)) * multiple
 
 
 def at_cells(values: npt.NDArray[Number], cell: Ints) -> npt.NDArray[Number]:

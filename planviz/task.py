@@ -19,6 +19,9 @@ from planviz.graphs.generate import build_graph
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
+MAX_TEXTS = 500_000
+"""So many SFT texts fit comfortably in memory, and are walked in seconds."""
+
 OUTCOMES = ("correct", "invalid_edge", "stopped_early", "never_arrived")
 """How a path can end, in the order in which failures are named."""
 
@@ -83,6 +86,11 @@ def build_task(config: ExperimentConfig) -> Task:
     distance = shortest_distances(adjacency)
     rng = np.random.default_rng(config.split.seed)
     train_pairs, test_pairs = split_pairs(distance, config.split.train_share, rng)
+    if (count := len(train_pairs) * config.split.paths_per_pair) > MAX_TEXTS:
+        raise TaskError(
+            f"{len(train_pairs):,} training pairs with {config.split.paths_per_pair} paths each make {count:,} "
+            f"texts; at most {MAX_TEXTS:,} are allowed, so lower the share of training pairs or the paths per pair"
+        )
     useful = {
         target: [np.flatnonzero(row).tolist() for row in adjacency & (distance[:, target] >= 0)]
         for target in set(train_pairs[:, 1].tolist())

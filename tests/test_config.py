@@ -55,7 +55,7 @@ CHANGES = st.fixed_dictionaries(
     optional={
         "name": st.text(st.characters(codec="utf-8"), min_size=1, max_size=80),
         "graph.kind": st.sampled_from(["acyclic", "directed", "staged", "grid", "blocksworld", "file"]),
-        "graph.nodes": st.integers(2, 400),
+        "graph.nodes": st.integers(2, 1600),
         "graph.labels": st.lists(st.text(st.characters(codec="utf-8"))).map(tuple),
         "graph.edges": st.lists(st.tuples(st.integers(), st.integers())).map(tuple),
         "split.train_share": st.floats(0, 1, exclude_min=True, exclude_max=True),
@@ -85,7 +85,7 @@ def message(values: dict[str, Any]) -> str:
     ("values", "parts"),
     [
         ({"graph": {"nodes": 1}}, ["graph.nodes = 1", "greater than or equal to 2"]),
-        ({"graph": {"nodes": 401}}, ["graph.nodes = 401", "less than or equal to 400"]),
+        ({"graph": {"nodes": 1601}}, ["graph.nodes = 1601", "less than or equal to 1600"]),
         ({"graph": {"nodes": "many"}}, ["graph.nodes = 'many'", "valid integer"]),
         ({"graph": {"density": 0}}, ["graph.density = 0", "greater than 0"]),
         ({"graph": {"density": float("nan")}}, ["graph.density = nan", "finite number"]),

@@ -7,20 +7,34 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Generator
 
-from planviz.config import PolicyGradientConfig, QLearningConfig, SftConfig
-from planviz.evaluation import evaluate, kl_to_base, policy_temperature
-from planviz.events import QueryPaths
+from planviz.config import EvaluationConfig, PolicyGradientConfig, QLearningConfig, SftConfig
+from planviz.evaluation import ArmConfig, Evaluator, kl_to_base, policy_temperature
+from planviz.events import QueryPaths, Split
+from planviz.exact import exact_metrics, outcome_shares, policy_table
+from planviz.metrics import sampled_metrics
 from planviz.models import PlanningModel
+from planviz.models.factored import FactoredModel
 from planviz.models.tabular import TabularModel
-from planviz.rollout import Paths, sample_paths
-from planviz.task import Task
-from planviz.theory import cooccurrence_policy, count_correct_paths
-from tests.engine_helpers import MODELS, listed, next_logits, strong_model, task_of
+from planviz.packing import Paths
+from planviz.rewards import REWARDS
+from planviz.rollout import sample_paths
+from planviz.task import OUTCOMES, Task
+from planviz.theory import (
+    Floats,
+    cooccurrence_divergence,
+    cooccurrence_policy,
+    count_correct_paths,
+    optimal_q,
+    q_error,
+)
+from tests.engine_helpers import MODELS, generators, listed, next_logits, strong_model, task_of
 
 kinds = pytest.mark.parametrize("kind", MODELS)
+markov_kinds = pytest.mark.parametrize("kind", ["factored", "tabular"])
 SAMPLES = 8
+SPLITS: tuple[Split, Split] = ("train", "test")
+Found = dict[Split, tuple[dict[str, float], tuple[QueryPaths, ...]]]
 
 
 @pytest.fixture(scope="module")
@@ -29,35 +43,52 @@ def task() -> Task:
 
 
 def measure(
-    model: PlanningModel, base: PlanningModel, task: Task, temperature: float = 1.0, seed: int = 0
-) -> tuple[dict[str, float], tuple[QueryPaths, ...]]:
-    return evaluate(
-        model,
-        base,
-        task,
-        task.train_pairs,
-        count_correct_paths(task.adjacency, task.max_steps),
-        temperature=temperature,
-        samples=SAMPLES,
-        generator=Generator().manual_seed(seed),
-    )
+    model: PlanningModel,
+    base: PlanningModel,
+    task: Task,
+    arm: ArmConfig | None = None,
+    *,
+    seed: int = 0,
+    samples: int = SAMPLES,
+    pairs: int = 100,
+) -> Found:
+    settings = EvaluationConfig(samples=samples, pairs=pairs)
+    return Evaluator(task, arm or SftConfig(), settings).evaluate(model, base, *generators(seed))
 
 
 def model_of(kind: str, task: Task, seed: int = 0) -> PlanningModel:
     return strong_model(kind, task.nodes, task.max_steps, seed=seed, std=0.3)
 
 
-def knowing(task: Task) -> TabularModel:
-    """A table that steps as the texts do, and nearly never otherwise."""
-    model = TabularModel(task.nodes, Generator())
+def table(logits: Floats, elsewhere: float) -> TabularModel:
+    """The model with these logits (n, n, n) for nodes, and one value for EOS."""
+    model = TabularModel(len(logits), generators(0))
     with torch.no_grad():
-        model.table[:] = -30
-        model.table[:, :-1, :-1] = torch.from_numpy(np.log(cooccurrence_policy(task) + 1e-13)).float()
+        model.table[:] = elsewhere
+        model.table[0, :, :-1, :-1] = torch.from_numpy(logits).float()
     return model
 
 
+def knowing(task: Task) -> TabularModel:
+    """A table that steps as the texts do, and nearly never otherwise."""
+    return table(np.log(cooccurrence_policy(task) + 1e-13), elsewhere=-30)
+
+
+def logits_table(model: PlanningModel) -> Floats:
+    """(n, n, n + 1) indexed [t, c, token], of a model that looks at no more than that."""
+    if isinstance(model, FactoredModel):
+        logits = model.adjacency_logits[0, None, :-1] + model.reachability_logits[0, :, None]
+    else:
+        assert isinstance(model, TabularModel)
+        logits = model.table[0, :, :-1]
+    return logits.detach().double().numpy()
+
+
+# Accuracy and paths
+
+
 def test_a_model_that_knows_the_texts_is_always_right_on_the_training_pairs(task: Task) -> None:
-    values, _ = measure(knowing(task), knowing(task), task)
+    values, _ = measure(knowing(task), knowing(task), task)["train"]
     assert values["greedy_accuracy"] == values["pass_at_5"] == 1
     assert values["sampled_accuracy"] == pytest.approx(1)
     assert values["distinct_paths"] > 1 and values["path_entropy"] > 0 and values["path_stretch"] >= 1
@@ -66,18 +97,107 @@ def test_a_model_that_knows_the_texts_is_always_right_on_the_training_pairs(task
 @kinds
 def test_greedy_accuracy_is_the_share_of_correct_best_paths(kind: str, task: Task) -> None:
     model = model_of(kind, task)
-    correct = []
-    for source, target in task.train_pairs.tolist():
-        path: list[int] = []
-        while len(path) < task.max_steps and (not path or path[-1] not in (target, task.eos)):
-            path.append(int(next_logits(model, (source, target), path).argmax()))
-        correct.append(path[-1] == target and all(task.graph.has_edge(*e) for e in pairwise([source, *path])))
-    assert measure(model, model, task)[0]["greedy_accuracy"] == pytest.approx(np.mean(correct))
+    found = measure(model, model, task)
+    for split in SPLITS:
+        correct = []
+        for source, target in task.pairs(split).tolist():
+            path: list[int] = []
+            while len(path) < task.max_steps and (not path or path[-1] not in (target, task.eos)):
+                path.append(int(next_logits(model, (source, target), path).argmax()))
+            edges = (task.graph.has_edge(*step) for step in pairwise([source, *path]))
+            correct.append(path[-1] == target and all(edges))
+        assert found[split][0]["greedy_accuracy"] == pytest.approx(np.mean(correct))
+
+
+def test_both_splits_are_measured_each_on_its_first_pairs(task: Task) -> None:
+    model = model_of("transformer", task)
+    for split, (values, queries) in measure(model, model, task, pairs=3).items():
+        assert [(q.source, q.target) for q in queries] == list(map(tuple, task.pairs(split)[:3].tolist()))
+        assert {sum(query.counts) for query in queries} == {SAMPLES}
+        expected = sampled_metrics(task, queries, count_correct_paths(task.adjacency, task.max_steps))
+        assert {name: values[name] for name in expected} == pytest.approx(expected, nan_ok=True)
+        assert values["sampled_accuracy"] + sum(values[kind] for kind in OUTCOMES[1:]) == pytest.approx(
+            1, abs=1e-12
+        )
+
+
+def test_a_large_evaluation_is_done_in_parts(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, rows = model_of("transformer", task), []
+
+    def watched(*arguments: Any, **options: Any) -> Paths:
+        paths = sample_paths(*arguments, **options)
+        rows.append(paths.lengths.size)
+        return paths
+
+    monkeypatch.setattr("planviz.evaluation.sample_paths", watched)
+    monkeypatch.setattr("planviz.evaluation.MAX_ROWS", 3 * SAMPLES)
+    for split, (values, queries) in measure(model, model, task).items():
+        assert [(q.source, q.target) for q in queries] == list(map(tuple, task.pairs(split).tolist()))
+        assert values["kl_to_base"] == pytest.approx(0, abs=1e-6)
+    assert len(rows) > 2
+    assert max(rows[1:]) <= 3 * SAMPLES
+
+
+@kinds
+def test_the_same_seed_gives_the_same_metrics(kind: str, task: Task) -> None:
+    model, base = model_of(kind, task), model_of(kind, task, seed=1)
+    first, again, other = (measure(model, base, task, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_equal(first, again)
+    assert first["train"][1] != other["train"][1]
+
+
+def test_a_small_temperature_samples_the_best_path(task: Task) -> None:
+    model = model_of("transformer", task)
+    arm = QLearningConfig(policy_temperature=1e-5)
+    for values, queries in measure(model, model, task, arm).values():
+        assert {len(query.paths) for query in queries} == {1}
+        assert values["sampled_accuracy"] == pytest.approx(values["greedy_accuracy"])
+
+
+def test_only_q_values_have_a_temperature_of_their_own() -> None:
+    assert policy_temperature(SftConfig()) == policy_temperature(PolicyGradientConfig()) == 1
+    assert math.isclose(policy_temperature(QLearningConfig(policy_temperature=0.2)), 0.2)
+
+
+@markov_kinds
+@pytest.mark.parametrize("arm", [SftConfig(), QLearningConfig(policy_temperature=0.5)])
+def test_sampled_metrics_are_the_exact_ones_within_their_standard_errors(
+    kind: str, arm: ArmConfig, task: Task
+) -> None:
+    """The means of 100 evaluations, for both splits, are within 4 standard errors."""
+    model = model_of(kind, task)
+    with torch.no_grad():
+        edges = torch.from_numpy(np.pad(task.adjacency, ((0, 1), (0, 1)))).float()
+        next(model.parameters()).add_(1.5 * edges)  # so that a good part of the paths is correct
+    policy = policy_table(logits_table(model), policy_temperature(arm))
+    existing = count_correct_paths(task.adjacency, task.max_steps)
+    trials = [measure(model, model, task, arm, seed=seed, samples=10) for seed in range(100)]
+    for split in SPLITS:
+        pairs = task.pairs(split)
+        exactly = exact_metrics(task, policy, pairs, existing, samples=10, pass_at=(1, 5))
+        assert 0.1 < exactly["sampled_accuracy"] < 0.9
+        np.testing.assert_allclose(outcome_shares(task, policy, pairs).sum(axis=1), 1, rtol=1e-12)
+        for name, value in exactly.items():
+            sampled = [trial[split][0][name] for trial in trials]
+            assert abs(np.mean(sampled) - value) <= 4 * np.std(sampled) / 10 + 1e-9, (split, name)
+
+
+# Distance to the base
 
 
 def sampled(model: PlanningModel, task: Task) -> Paths:
-    pairs = torch.from_numpy(task.train_pairs)
-    return sample_paths(model, pairs, task.max_steps, Generator().manual_seed(0), samples=SAMPLES)
+    return sample_paths(model, task.train_pairs[None], task.max_steps, generators(0), samples=SAMPLES)
+
+
+def kl_along(
+    model: PlanningModel, base: PlanningModel, query: tuple[int, int], path: list[int], temperature: float
+) -> float:
+    total = 0.0
+    for j in range(len(path)):
+        ours = (next_logits(model, query, path[:j]) / temperature).log_softmax(0)
+        theirs = next_logits(base, query, path[:j]).log_softmax(0)
+        total += (ours.exp() * (ours - theirs)).sum().item()
+    return total
 
 
 @kinds
@@ -86,63 +206,92 @@ def test_kl_to_base_adds_up_along_the_sampled_paths(kind: str, temperature: floa
     model, base = model_of(kind, task), model_of(kind, task, seed=1)
     paths = sampled(model, task)
     computed = kl_to_base(model, base, paths, temperature)
-    for (source, target), tokens, length, divergence in zip(
-        *(tensor.tolist() for tensor in paths), computed.tolist(), strict=True
+    pairs, tokens, lengths = (array.tolist() for array in paths.flat())
+    for (source, target), path, length, divergence in zip(
+        pairs, tokens, lengths, computed.tolist(), strict=True
     ):
-        total = 0.0
-        for j in range(length):
-            prefix = (source, target), tokens[:j]
-            ours = (next_logits(model, *prefix) / temperature).log_softmax(0)
-            theirs = next_logits(base, *prefix).log_softmax(0)
-            total += (ours.exp() * (ours - theirs)).sum().item()
-        assert divergence == pytest.approx(total, rel=1e-3, abs=1e-6)
+        expected = kl_along(model, base, (source, target), path[:length], temperature)
+        assert divergence == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+@kinds
+def test_kl_to_base_is_the_mean_over_the_sampled_paths_of_a_split(kind: str, task: Task) -> None:
+    model, base = model_of(kind, task), model_of(kind, task, seed=1)
+    arm = QLearningConfig(policy_temperature=0.5)
+    for values, queries in measure(model, base, task, arm, samples=4).values():
+        divergences = [
+            count * kl_along(model, base, (query.source, query.target), list(path), 0.5)
+            for query in queries
+            for path, count in zip(query.paths, query.counts, strict=True)
+        ]
+        assert values["kl_to_base"] == pytest.approx(sum(divergences) / (4 * len(queries)), rel=1e-3)
 
 
 @kinds
 def test_a_model_is_no_distance_from_itself(kind: str, task: Task) -> None:
     model = model_of(kind, task)
-    assert measure(model, model_of(kind, task), task)[0]["kl_to_base"] == pytest.approx(0, abs=1e-6)
+    for values, _ in measure(model, model_of(kind, task), task).values():
+        assert values["kl_to_base"] == pytest.approx(0, abs=1e-6)
     assert kl_to_base(model, model, sampled(model, task), 0.5).mean() > 0.01
 
 
-def test_a_large_evaluation_is_done_in_parts(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, rows = model_of("transformer", task), []
+# Distance to theory
 
-    def watched(*arguments: Any, **options: Any) -> Paths:
-        paths = sample_paths(*arguments, **options)
-        rows.append(len(paths.lengths))
-        return paths
-
-    monkeypatch.setattr("planviz.evaluation.sample_paths", watched)
-    monkeypatch.setattr("planviz.evaluation.MAX_ROWS", 3 * SAMPLES)
-    _, queries = measure(model, model, task)
-    assert [(q.source, q.target) for q in queries] == list(map(tuple, task.train_pairs.tolist()))
-    assert len(rows) > 2
-    assert max(rows[1:]) <= 3 * SAMPLES
+TO_THEORY = {"q_error", "q_error_max", "kl_to_cooccurrence"}
 
 
-def test_every_query_is_sampled_equally_often(task: Task) -> None:
-    model = model_of("transformer", task)
-    queries = measure(model, model, task)[1]
-    assert [(q.source, q.target) for q in queries] == list(map(tuple, task.train_pairs.tolist()))
-    assert {sum(query.counts) for query in queries} == {SAMPLES}
+def to_theory(found: Found) -> dict[str, float]:
+    """The metrics that compare with theory, which only the train split has."""
+    assert not TO_THEORY & found["test"][0].keys()
+    return {name: value for name, value in found["train"][0].items() if name in TO_THEORY}
 
 
-@kinds
-def test_the_same_seed_gives_the_same_metrics(kind: str, task: Task) -> None:
-    model, base = model_of(kind, task), model_of(kind, task, seed=1)
-    first, again, other = (measure(model, base, task, seed=seed) for seed in (0, 0, 1))
-    np.testing.assert_equal(first, again)
-    assert first[1] != other[1]
+@pytest.mark.parametrize("reward", ["process", "outcome"])
+@pytest.mark.parametrize("discount", [1.0, 0.5])
+def test_the_optimal_q_values_have_no_error(reward: Any, discount: float, task: Task) -> None:
+    arm = QLearningConfig(reward=reward, discount=discount)
+    perfect = table(optimal_q(task, REWARDS[arm.reward], discount), elsewhere=99)
+    assert to_theory(measure(perfect, perfect, task, arm)) == {"q_error": 0, "q_error_max": 0}
 
 
-def test_a_small_temperature_samples_the_best_path(task: Task) -> None:
-    model = model_of("transformer", task)
-    values, queries = measure(model, model, task, temperature=1e-3)
-    assert {len(query.paths) for query in queries} == {1}
-    assert values["sampled_accuracy"] == values["greedy_accuracy"]
+@pytest.mark.parametrize("arm", [SftConfig(), PolicyGradientConfig()])
+def test_the_table_of_cooccurrences_has_no_divergence(arm: ArmConfig, task: Task) -> None:
+    found = to_theory(measure(knowing(task), knowing(task), task, arm))
+    assert found == {"kl_to_cooccurrence": pytest.approx(0, abs=1e-6)}
 
 
-def test_only_q_values_have_a_temperature_of_their_own() -> None:
-    assert policy_temperature(SftConfig()) == policy_temperature(PolicyGradientConfig()) == 1
-    assert math.isclose(policy_temperature(QLearningConfig(policy_temperature=0.2)), 0.2)
+@markov_kinds
+def test_q_errors_are_those_at_the_steps_of_the_texts(kind: str, task: Task) -> None:
+    model, optimal = model_of(kind, task), optimal_q(task, REWARDS["process"])
+    found = to_theory(measure(model, model, task, QLearningConfig()))
+    visited = np.zeros_like(optimal, dtype=bool)
+    means = []
+    for text in task.texts:
+        for current in text[:-1]:
+            visited[text[-1], current] = True
+            means.append(
+                np.abs(logits_table(model)[text[-1], current, :-1] - optimal[text[-1], current]).mean()
+            )
+    largest, _ = q_error(task, logits_table(model), optimal, visited)
+    assert found == pytest.approx({"q_error": np.mean(means), "q_error_max": largest})
+
+
+@markov_kinds
+def test_the_divergence_from_the_cooccurrences_is_that_of_theory(kind: str, task: Task) -> None:
+    model = model_of(kind, task)
+    expected = cooccurrence_divergence(task, np.log(policy_table(logits_table(model), 1)))
+    assert to_theory(measure(model, model, task)) == {"kl_to_cooccurrence": pytest.approx(expected)}
+
+
+def test_of_many_texts_some_are_compared(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("planviz.evaluation.THEORY_TEXTS", 5)
+    model = model_of("tabular", task)
+    optimal = optimal_q(task, REWARDS["process"])
+    chosen = [task.texts[round(i * (len(task.texts) - 1) / 4)] for i in range(5)]
+    errors = [
+        np.abs(logits_table(model)[text[-1], current, :-1] - optimal[text[-1], current])
+        for text in chosen
+        for current in text[:-1]
+    ]
+    found = to_theory(measure(model, model, task, QLearningConfig()))
+    assert found == pytest.approx({"q_error": np.mean(errors), "q_error_max": np.max(errors)})

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable
+from collections.abc import Mapping
 from itertools import count, pairwise
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,11 +17,6 @@ from planviz import experiment
 from planviz.config import (
     BASE,
     EvaluationConfig,
-    ExperimentConfig,
-    GraphConfig,
-    ModelConfig,
-    PolicyGradientConfig,
-    QLearningConfig,
     SftConfig,
     SplitConfig,
 )
@@ -36,66 +31,38 @@ from planviz.events import (
     Started,
     StepMetrics,
 )
-from planviz.experiment import evaluation_steps, train, train_run
-from planviz.methods.base import StepResult
+from planviz.experiment import evaluation_steps, train
+from planviz.methods.base import Method, StepResult, scheduled
 from planviz.methods.sft import Sft
 from planviz.task import TaskError, build_task
-
-SIZE: dict[str, Any] = {"steps": 12, "batch_size": 16, "learning_rate": 0.02}
-CONFIG = ExperimentConfig(
-    graph=GraphConfig(nodes=9, density=0.4),
-    split=SplitConfig(train_share=0.4, paths_per_pair=3),
-    model=ModelConfig(width=8, heads=2),
-    base=SftConfig(**SIZE),
-    arms={
-        "sft": SftConfig(**SIZE),
-        "pg": PolicyGradientConfig(**SIZE, baseline="moving average", kl=0.01),
-        "q-process": QLearningConfig(**SIZE),
-        "q-process-offpolicy": QLearningConfig(**SIZE, off_policy=True, calibrate_head=False),
-    },
-    evaluation=EvaluationConfig(evaluations=3, pairs=6, samples=3),
+from tests.experiment_helpers import (
+    CONFIG,
+    EVALUATED,
+    RUNS,
+    SIZE,
+    Script,
+    checkpoint_at,
+    events_after,
+    every_run,
+    of_type,
+    run_alone,
+    weights_at_end,
+    without_clock,
 )
-EVALUATED = [0, 4, 8, 12]
-RUNS = (BASE, *CONFIG.arms)
-every_run = pytest.mark.parametrize("arm", RUNS)
 
-E = TypeVar("E")
-
-
-def of_type(events: Iterable[Event], kind: type[E]) -> list[E]:
-    return [event for event in events if isinstance(event, kind)]
-
-
-def weights_at_end(events: Iterable[Event]) -> bytes:
-    return of_type(events, Checkpoint)[-1].weights
+Bases = Mapping[int, bytes]
 
 
 @pytest.fixture(scope="module")
-def base() -> bytes:
-    return weights_at_end(train_run(CONFIG, BASE, 0, None))
+def bases() -> Bases:
+    """The weights of the base of seeds 0 and 1."""
+    return {seed: weights_at_end(run_alone(BASE, None, seed)) for seed in (0, 1)}
 
 
 @pytest.fixture(scope="module")
-def finished(base: bytes) -> dict[str, list[Event]]:
+def finished(bases: Bases) -> dict[str, list[Event]]:
     """The events of every run that nobody disturbed."""
-    return {arm: list(train_run(CONFIG, arm, 0, None if arm == BASE else base)) for arm in RUNS}
-
-
-def without_clock(events: Iterable[Event]) -> list[object]:
-    """All that does not depend on how fast the machine is."""
-    kept: list[object] = []
-    for event in events:
-        match event:
-            case Evaluation():
-                kept.append((event.step, event.samples, event.split, event.values))
-            case Checkpoint():
-                resume = load(event.resume)
-                step, samples, tokens, *_ = resume.pop("counters").tolist()
-                tensors = {name: tensor.numpy() for name, tensor in resume.items()}
-                kept.append((event.step, event.weights, tensors, step, samples, tokens))
-            case SampledPaths() | Started() | Finished():
-                kept.append(event)
-    return kept
+    return {arm: run_alone(arm, bases) for arm in RUNS}
 
 
 # The stream of events
@@ -104,7 +71,7 @@ def without_clock(events: Iterable[Event]) -> list[object]:
 @every_run
 def test_a_run_starts_is_evaluated_evenly_and_finishes(arm: str, finished: dict[str, list[Event]]) -> None:
     events = finished[arm]
-    assert events[0] == Started(arm, CONFIG.arm(arm).method, 0, 0, 12)
+    assert events[0] == Started(CONFIG.arm(arm).method, 0, 12)
     assert events[-1] == Finished(12)
     assert len(of_type(events, Started)) == len(of_type(events, Finished)) == 1
     steps = [event.step for event in events]
@@ -124,8 +91,10 @@ def test_every_value_of_the_contract_is_there(arm: str, finished: dict[str, list
         "greedy_accuracy sampled_accuracy distinct_paths coverage path_entropy path_stretch pass_at_1 "
         "pass_at_2 invalid_edge stopped_early never_arrived kl_to_base"
     )
+    to_theory = {"q_error", "q_error_max"} if CONFIG.arm(arm).method == "q" else {"kl_to_cooccurrence"}
     for evaluation in of_type(finished[arm], Evaluation):
-        assert evaluation.values.keys() == set(columns.split())
+        on_train = to_theory if evaluation.split == "train" else set()
+        assert evaluation.values.keys() == set(columns.split()) | on_train
     needed = {"loss", "tokens_per_second", "evaluation_share"}
     if CONFIG.arm(arm).method != "sft":
         needed |= {"reward"}
@@ -165,21 +134,19 @@ def test_events_travel_between_processes(finished: dict[str, list[Event]]) -> No
         np.testing.assert_equal(without_clock(again), without_clock(events))
 
 
-def test_an_experiment_is_the_base_and_all_arms_for_every_seed() -> None:
+def test_an_experiment_is_the_base_and_then_each_arm_with_all_seeds() -> None:
     arms: dict[str, Any] = {name: CONFIG.arms[name] for name in ("sft", "q-process-offpolicy")}
-    config = CONFIG.model_copy(update={"seeds": (3, 5), "arms": arms})
-    started: list[tuple[int, str]] = []
-    first: dict[tuple[int, str], bytes] = {}
-    last: dict[tuple[int, str], bytes] = {}
-    for event in train(config):
-        if isinstance(event, Started):
-            started.append((event.seed, event.arm))
-        if isinstance(event, Checkpoint):
-            first.setdefault(started[-1], event.weights)
-            last[started[-1]] = event.weights
-    assert started == [(seed, arm) for seed in (3, 5) for arm in (BASE, *arms)]
+    told = list(train(CONFIG.model_copy(update={"seeds": (3, 5), "arms": arms})))
+    started = [(each.arm, each.seed) for each in told if isinstance(each.event, Started)]
+    assert started == [(arm, seed) for arm in (BASE, *arms) for seed in (3, 5)]
+    first: dict[tuple[str, int], bytes] = {}
+    last: dict[tuple[str, int], bytes] = {}
+    for each in told:
+        if isinstance(each.event, Checkpoint):
+            first.setdefault((each.arm, each.seed), each.event.weights)
+            last[each.arm, each.seed] = each.event.weights
     for seed in (3, 5):
-        assert {first[seed, arm] for arm in arms} == {last[seed, BASE]}
+        assert {first[arm, seed] for arm in arms} == {last[BASE, seed]}
     assert len(set(last.values())) == 6
 
 
@@ -197,30 +164,28 @@ def test_the_weights_of_a_checkpoint_are_those_of_the_run(finished: dict[str, li
 
 @every_run
 def test_the_same_seed_gives_the_same_numbers(
-    arm: str, base: bytes, finished: dict[str, list[Event]]
+    arm: str, bases: Bases, finished: dict[str, list[Event]]
 ) -> None:
-    again = train_run(CONFIG, arm, 0, None if arm == BASE else base)
+    again = run_alone(arm, bases)
     np.testing.assert_equal(without_clock(again), without_clock(finished[arm]))
 
 
 @every_run
-def test_another_seed_gives_other_numbers(arm: str, base: bytes, finished: dict[str, list[Event]]) -> None:
-    other = train_run(CONFIG, arm, 1, None if arm == BASE else base)
+def test_another_seed_gives_other_numbers(arm: str, bases: Bases, finished: dict[str, list[Event]]) -> None:
+    other = run_alone(arm, bases, seed=1)
     assert weights_at_end(other) != weights_at_end(finished[arm])
 
 
 @every_run
 @pytest.mark.parametrize("step", [0, 8])
 def test_a_resumed_run_gives_the_numbers_of_one_that_never_stopped(
-    arm: str, step: int, base: bytes, finished: dict[str, list[Event]]
+    arm: str, step: int, bases: Bases, finished: dict[str, list[Event]]
 ) -> None:
     events = finished[arm]
-    index = next(i for i, e in enumerate(events) if isinstance(e, Checkpoint) and e.step == step)
-    checkpoint = events[index]
-    assert isinstance(checkpoint, Checkpoint)
-    start, *rest = train_run(CONFIG, arm, 0, None if arm == BASE else base, resume=checkpoint)
-    assert start == Started(arm, CONFIG.arm(arm).method, 0, step, 12)
-    np.testing.assert_equal(without_clock(rest), without_clock(events[index + 1 :]))
+    checkpoint = checkpoint_at(events, step)
+    start, *rest = run_alone(arm, bases, resume={0: checkpoint})
+    assert start == Started(CONFIG.arm(arm).method, step, 12)
+    np.testing.assert_equal(without_clock(rest), without_clock(events_after(events, checkpoint)))
     seconds = [event.seconds for event in of_type(rest, StepMetrics)]
     counted = load(checkpoint.resume)["counters"][3]
     assert seconds == sorted(seconds) and all(value >= counted for value in seconds)
@@ -228,39 +193,58 @@ def test_a_resumed_run_gives_the_numbers_of_one_that_never_stopped(
 
 @every_run
 def test_how_often_a_run_is_evaluated_does_not_change_it(
-    arm: str, base: bytes, finished: dict[str, list[Event]]
+    arm: str, bases: Bases, finished: dict[str, list[Event]]
 ) -> None:
     often = CONFIG.model_copy(update={"evaluation": EvaluationConfig(evaluations=12, pairs=2, samples=5)})
-    events = list(train_run(often, arm, 0, None if arm == BASE else base))
+    events = run_alone(arm, bases, config=often)
     assert weights_at_end(events) == weights_at_end(finished[arm])
 
 
-def test_the_other_arms_do_not_change_a_run(base: bytes, finished: dict[str, list[Event]]) -> None:
+def test_the_other_arms_do_not_change_a_run(bases: Bases, finished: dict[str, list[Event]]) -> None:
     alone = CONFIG.model_copy(update={"arms": {"pg": CONFIG.arms["pg"]}})
-    np.testing.assert_equal(without_clock(train_run(alone, "pg", 0, base)), without_clock(finished["pg"]))
+    np.testing.assert_equal(
+        without_clock(run_alone("pg", bases, config=alone)), without_clock(finished["pg"])
+    )
+
+
+@pytest.mark.parametrize("arm", ["sft", "pg", "pg-plain"])
+def test_the_learning_rate_follows_the_schedule_also_after_a_resume(
+    arm: str, bases: Bases, finished: dict[str, list[Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+
+    def update(self: Method, losses: torch.Tensor) -> None:
+        update_as_ever(self, losses)
+        rates.append(self.optimizer.param_groups[0]["lr"])
+
+    update_as_ever = Method.update
+    monkeypatch.setattr(Method, "update", update)
+    run_alone(arm, bases)
+    schedule = CONFIG.arm(arm).schedule
+    done = np.arange(12) / 12
+    factor = {"cosine": (1 + np.cos(np.pi * done)) / 2, "linear": 1 - done, "constant": 0 * done + 1}[
+        schedule
+    ]
+    assert rates == pytest.approx(SIZE["learning_rate"] * factor)
+    run_alone(arm, bases, resume={0: checkpoint_at(finished[arm], 8)})
+    assert rates[12:] == rates[8:12]
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_a_schedule_falls_all_the_way_to_nothing(schedule: str) -> None:
+    rates = [scheduled(schedule, 0.5, 100, updates) for updates in range(101)]
+    assert rates[0] == 0.5 and rates[50] == pytest.approx(0.25) and rates[100] == 0
+    assert all(later < earlier for earlier, later in pairwise(rates))
+    assert scheduled(schedule, 0.5, 100, 101) == 0
 
 
 # Control
 
 
-class Script:
-    """A control that gives commands at certain polls (counted from 1), and others while the run is paused."""
-
-    def __init__(self, running: dict[int, Command], paused: Iterable[Command] = ()) -> None:
-        self.running, self.paused, self.polls = running, iter(paused), 0
-
-    def __call__(self, wait: bool) -> Command | None:
-        if wait:
-            return next(self.paused)
-        self.polls += 1
-        return self.running.get(self.polls)
-
-
-def test_pausing_stepping_and_resuming(base: bytes, finished: dict[str, list[Event]]) -> None:
+def test_pausing_stepping_and_resuming(bases: Bases, finished: dict[str, list[Event]]) -> None:
     """Paused after 5 steps; then three single steps; then on to the end, as if nothing had happened."""
-    events = list(
-        train_run(CONFIG, "pg", 0, base, control=Script({6: "pause"}, ["step", "step", "step", "resume"]))
-    )
+    script = Script({6: "pause"}, ["step", "step", "step", "resume"])
+    events = run_alone("pg", bases, control=script)
     assert [event.step for event in of_type(events, Paused)] == [5, 6, 7, 8]
     for before, after in pairwise(events):
         if isinstance(after, Paused):
@@ -269,23 +253,23 @@ def test_pausing_stepping_and_resuming(base: bytes, finished: dict[str, list[Eve
     np.testing.assert_equal(without_clock(events), without_clock(finished["pg"]))
 
 
-def test_single_steps_lead_to_the_end(base: bytes) -> None:
-    events = list(train_run(CONFIG, "sft", 0, base, control=Script({1: "pause"}, ["step"] * 12)))
+def test_single_steps_lead_to_the_end(bases: Bases) -> None:
+    events = run_alone("sft", bases, control=Script({1: "pause"}, ["step"] * 12))
     assert [event.step for event in of_type(events, Paused)] == list(range(12))
     assert events[-1] == Finished(12)
 
 
-def test_only_step_resume_and_stop_end_a_pause(base: bytes) -> None:
-    events = list(train_run(CONFIG, "sft", 0, base, control=Script({3: "pause"}, ["pause", "pause", "stop"])))
+def test_only_step_resume_and_stop_end_a_pause(bases: Bases) -> None:
+    events = run_alone("sft", bases, control=Script({3: "pause"}, ["pause", "pause", "stop"]))
     assert of_type(events, Paused) == [Paused(2)]
     assert events[-1] == Finished(2, stopped=True)
 
 
 @pytest.mark.parametrize("steps", [0, 3, 4])
 def test_a_stopped_run_is_measured_once_and_kept(
-    steps: int, base: bytes, finished: dict[str, list[Event]]
+    steps: int, bases: Bases, finished: dict[str, list[Event]]
 ) -> None:
-    events = list(train_run(CONFIG, "sft", 0, base, control=Script({steps + 1: "stop"})))
+    events = run_alone("sft", bases, control=Script({steps + 1: "stop"}))
     assert events[-1] == Finished(steps, stopped=True)
     measured = [(event.step, event.split) for event in of_type(events, Evaluation)]
     expected = sorted({step for step in EVALUATED if step <= steps} | {steps})
@@ -294,14 +278,14 @@ def test_a_stopped_run_is_measured_once_and_kept(
     assert checkpoint.step == steps
     if steps:
         assert of_type(events, StepMetrics)[-1].step == steps
-    rest = list(train_run(CONFIG, "sft", 0, base, resume=checkpoint))
+    rest = run_alone("sft", bases, resume={0: checkpoint})
     assert weights_at_end(rest) == weights_at_end(finished["sft"])
 
 
 def test_stop_ends_the_whole_experiment() -> None:
-    events = list(train(CONFIG, Script({3: "stop"})))
-    assert [event.arm for event in of_type(events, Started)] == [BASE]
-    assert events[-1] == Finished(2, stopped=True)
+    told = list(train(CONFIG, Script({3: "stop"})))
+    assert {each.arm for each in told} == {BASE}
+    assert told[-1].event == Finished(2, stopped=True)
 
 
 class Clock:
@@ -322,14 +306,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_the_clock_stands_still_during_a_pause(clock: Clock, base: bytes) -> None:
+def test_the_clock_stands_still_during_a_pause(clock: Clock, bases: Bases) -> None:
     script = Script({6: "pause"}, ["resume"])
 
     def slow_control(wait: bool) -> Command | None:
         clock.now += 1000 * wait
         return script(wait)
 
-    events = list(train_run(CONFIG, "sft", 0, base, control=slow_control))
+    events = run_alone("sft", bases, control=slow_control)
     assert of_type(events, Paused)
     assert 0 < of_type(events, Evaluation)[-1].seconds < 100 < clock.now
 
@@ -339,9 +323,13 @@ def test_step_metrics_come_several_times_a_second_and_leave_out_no_step(
 ) -> None:
     """Each step's loss is its number here, so that a mean tells which steps it is about."""
     numbers = count(1)
-    monkeypatch.setattr(Sft, "step", lambda self: StepResult(16, 80, {"loss": float(next(numbers))}))
+
+    def step(_: Sft) -> StepResult:
+        return StepResult(16, np.array([80]), {"loss": np.array([float(next(numbers))])})
+
+    monkeypatch.setattr(Sft, "step", step)
     config = CONFIG.model_copy(update={"base": SftConfig(**SIZE | {"steps": 400})})
-    reports = of_type(train_run(config, BASE, 0, None), StepMetrics)
+    reports = of_type(run_alone(BASE, None, config=config), StepMetrics)
     assert reports[-1].step == 400
     for before, after in pairwise(reports):
         assert after.seconds - before.seconds < 0.5
@@ -363,7 +351,7 @@ def test_evaluations_are_spread_evenly_up_to_the_last_step(steps: int, evaluatio
 
 def test_a_run_shorter_than_its_evaluations_is_evaluated_at_its_end() -> None:
     config = CONFIG.model_copy(update={"base": SftConfig(steps=2), "evaluation": EvaluationConfig(pairs=2)})
-    events = list(train_run(config, BASE, 0, None))
+    events = run_alone(BASE, None, config=config)
     assert [event.step for event in of_type(events, Checkpoint)] == [0, 1, 2]
 
 
@@ -371,47 +359,3 @@ def test_settings_that_make_no_task_are_an_ordinary_error() -> None:
     config = CONFIG.model_copy(update={"split": SplitConfig(train_share=1e-6)})
     with pytest.raises(TaskError, match="leaves no training pairs"):
         list(train(config))
-
-
-# Small runs that must learn
-
-
-def small_world(kind: str, **arms: Any) -> ExperimentConfig:
-    return ExperimentConfig(
-        graph=GraphConfig(nodes=12, density=0.6),
-        split=SplitConfig(train_share=0.5, paths_per_pair=5),
-        model=ModelConfig(kind=kind),
-        base=SftConfig(steps=150, learning_rate=0.05),
-        arms=arms,
-        evaluation=EvaluationConfig(evaluations=1, samples=10),
-    )
-
-
-def measured(events: Iterable[Event]) -> dict[tuple[str, int], dict[str, float]]:
-    """The metrics on the train pairs of every arm, before (0) and after (1) training."""
-    values: dict[tuple[str, int], dict[str, float]] = {}
-    arm = ""
-    for event in events:
-        if isinstance(event, Started):
-            arm = event.arm
-        if isinstance(event, Evaluation) and event.split == "train":
-            values[arm, int(event.step > 0)] = event.values
-    return values
-
-
-def test_sft_learns_to_find_paths() -> None:
-    values = measured(train(small_world("factored")))
-    assert values[BASE, 0]["greedy_accuracy"] < 0.3
-    assert values[BASE, 1]["greedy_accuracy"] >= 0.9
-
-
-def test_policy_gradient_collapses_onto_few_paths_and_q_learning_keeps_them() -> None:
-    pg = PolicyGradientConfig(steps=300, learning_rate=0.1)
-    q = QLearningConfig(steps=300, learning_rate=0.03, exploration=0.3)
-    values = measured(train(small_world("factored", pg=pg, q=q)))
-    distinct = values[BASE, 1]["distinct_paths"]
-    assert distinct > 2
-    assert values["pg", 1]["sampled_accuracy"] >= 0.98
-    assert values["pg", 1]["distinct_paths"] <= 0.65 * distinct
-    assert values["q", 1]["greedy_accuracy"] >= 0.98
-    assert values["q", 1]["distinct_paths"] >= 0.9 * distinct

@@ -26,7 +26,7 @@ kinds = pytest.mark.parametrize("kind", MODELS)
 
 def weights(kind: str, seed: int = 0) -> bytes:
     model = strong_model(kind, TASK.nodes, TASK.max_steps, seed=seed, std=0.3)
-    return save(dict(model.state_dict()))
+    return save(model.states()[0])
 
 
 def inspect(kind: str, *models: tuple[str, bytes], **how: Any) -> list[QueryInspection]:

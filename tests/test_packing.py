@@ -29,7 +29,8 @@ def batches(draw: st.DrawFn) -> tuple[Paths, Bools]:
 def fields(batch: PackedPaths, seed: int) -> list[list[int]]:
     """Every step of a seed as (path, cell, current, token, target, is_last)."""
     arrays = (batch.path, batch.cell, batch.current, batch.token, batch.target, batch.is_last)
-    return np.stack([array[seed] for array in arrays], axis=1).astype(int).tolist()
+    steps: list[list[int]] = np.stack([array[seed] for array in arrays], axis=1).astype(int).tolist()
+    return steps
 
 
 def steps_one_by_one(paths: Paths, used: Bools, seed: int) -> list[list[int]]:
@@ -56,7 +57,7 @@ def test_the_steps_of_the_used_paths_are_laid_end_to_end(drawn: tuple[Paths, Boo
         assert [step for step, real in zip(steps, inside, strict=True) if real] == expected
         assert inside == sorted(inside, reverse=True), "real steps come first"
     longest = max(len(steps_one_by_one(paths, used, seed)) for seed in range(len(used)))
-    assert batch.inside.shape == (len(used), max(1, longest))
+    assert len(batch.inside) == len(used) and batch.inside.shape[1] >= max(1, longest)
 
 
 @given(batches())
@@ -113,7 +114,9 @@ def test_short_paths_share_a_row() -> None:
     """Four sequences of ROW_TOKENS / 4 tokens each fit side by side."""
     shape = 1, 8, ROW_TOKENS // 4 - 2
     paths = Paths(np.zeros((1, 8, 2), int), np.zeros(shape, int), np.full((1, 8), shape[2]))
-    assert pack(paths).rows.tokens.shape == (1, 2, ROW_TOKENS)
+    rows = pack(paths).rows
+    assert rows.tokens.shape[2] == ROW_TOKENS
+    assert (rows.sequence >= 0).any(axis=2).sum() == 2
 
 
 @st.composite

@@ -224,3 +224,11 @@ def test_text_arrays_hold_the_texts(config: GraphConfig, count: int) -> None:
         assert tuple(pair) == (text[0], text[-1])
         assert path[:length] == [*text[1:], task.eos]
         assert all(token == task.eos for token in path[length:])
+
+
+def test_more_texts_than_fit_are_refused_before_they_are_walked() -> None:
+    config = ExperimentConfig(
+        graph=GraphConfig(nodes=400, density=0.2), split=SplitConfig(train_share=0.2, paths_per_pair=100)
+    )
+    with pytest.raises(TaskError, match="texts; at most 500,000 are allowed, so lower the share"):
+        build_task(config)

@@ -179,6 +179,15 @@ METRICS = {
     "stopped_early": Metric("Stopped early", "Share of sampled paths that end too soon.", share=True),
     "never_arrived": Metric("Never arrived", "Share of sampled paths that hit the length limit.", share=True),
     "kl_to_base": Metric("KL to base", "How far the policy has moved from the base model; 0: not at all."),
+    "q_error": Metric(
+        "Distance to Q*",
+        "How far the learned Q-values are from the exact ones, on average; 0: learned exactly.",
+    ),
+    "q_error_max": Metric("Largest distance to Q*", "The worst learned Q-value, against the exact one."),
+    "kl_to_cooccurrence": Metric(
+        "Distance to co-occurrence",
+        "KL divergence from the table of steps in the SFT text to the policy, in nats; 0: the text learned by heart.",
+    ),
     "path_stretch": Metric(
         "Path stretch", "Length of the correct sampled paths over that of the shortest; 1: none is longer."
     ),

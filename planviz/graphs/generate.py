@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from planviz.config import GraphConfig
 from planviz.graphs.blocksworld import blocksworld
 
-MAX_NODES = 400
+MAX_NODES = 1600
 MAX_EDGES = 20_000
 """At most this many edges in a graph that lists them (kind "file")."""
+MAX_RANDOM_EDGES = 100_000
+"""At most this many edges in a graph that is drawn at random."""
 MAX_LABEL = 60
 """Longer labels are cut to this many characters, the last of which is then …"""
 
@@ -81,6 +83,11 @@ def _shorten(text: str, limit: int) -> str:
 def _random(config: GraphConfig, allowed: NDArray[np.bool_]) -> nx.DiGraph[int]:
     """Every allowed edge is there with probability `density`, independently."""
     drawn = np.random.default_rng(config.seed).random(allowed.shape) < config.density
+    if (count := int((allowed & drawn).sum())) > MAX_RANDOM_EDGES:
+        raise GraphError(
+            f"{config.nodes:,} nodes with density {config.density:g} have {count:,} edges; at most "
+            f"{MAX_RANDOM_EDGES:,} are allowed, so choose fewer nodes or a lower density"
+        )
     graph: nx.DiGraph[int] = nx.DiGraph(kind=config.kind)
     graph.add_nodes_from((node, {"label": str(node)}) for node in range(len(allowed)))
     graph.add_edges_from((i, j) for i, j in np.argwhere(allowed & drawn).tolist())

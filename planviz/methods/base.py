@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
 
+from planviz.config import Training
 from planviz.models.base import PlanningModel
 from planviz.packing import PackedPaths
 
@@ -36,10 +38,14 @@ class Method:
     `step` makes one update of each; the state holds all that the next steps depend on.
     """
 
-    def __init__(self, model: PlanningModel, learning_rate: float, generators: Sequence[Generator]) -> None:
+    def __init__(self, model: PlanningModel, config: Training, generators: Sequence[Generator]) -> None:
         self.model = model
         self.generators = generators
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, weight_decay=0.0, fused=True
+        )
+        self.updates = 0
+        self._schedule = (config.schedule, config.learning_rate, config.steps)
 
     def step(self) -> StepResult:
         """One optimizer step of every seed's model."""
@@ -47,6 +53,8 @@ class Method:
 
     def update(self, losses: Tensor) -> None:
         """One step of AdamW down the gradient of each seed's loss, (S,)."""
+        self.optimizer.param_groups[0]["lr"] = scheduled(*self._schedule, self.updates)
+        self.updates += 1
         self.optimizer.zero_grad(set_to_none=True)
         losses.sum().backward()  # no parameter is shared, so each seed's gradient is its own
         self.optimizer.step()
@@ -65,6 +73,7 @@ class Method:
                     state[f"optimizer.{index}.{name}"] = value if value.ndim == 0 else value[seed]
         for state, generator in zip(states, self.generators, strict=True):
             state["generator"] = generator.get_state()
+            state["updates"] = torch.tensor(self.updates)
         return states
 
     def load_states(self, states: Sequence[dict[str, Tensor]]) -> None:
@@ -81,6 +90,17 @@ class Method:
         self.optimizer.load_state_dict(optimizer | {"state": entries})
         for state, generator in zip(states, self.generators, strict=True):
             generator.set_state(state["generator"])
+        self.updates = int(states[0]["updates"])
+
+
+def scheduled(schedule: str, learning_rate: float, steps: int, updates: int) -> float:
+    """The learning rate of the next update, after so many of `steps`."""
+    done = min(updates / steps, 1.0)
+    if schedule == "linear":
+        return learning_rate * (1 - done)
+    if schedule == "cosine":
+        return learning_rate * (1 + math.cos(math.pi * done)) / 2
+    return learning_rate
 
 
 def per_seed(steps: Tensor, batch: PackedPaths) -> Tensor:

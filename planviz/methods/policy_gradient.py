@@ -39,7 +39,8 @@ def policy_gradient_loss(logits: Tensor, batch: PackedPaths, advantages: Floats)
         advantages: (S, B), one for each of the paths, those that were left out of the batch included.
     """
     of_steps = torch.from_numpy(np.take_along_axis(advantages, batch.path, axis=1)).float()
-    return per_seed(of_steps * negative_log_likelihood(logits, batch), batch) / advantages.shape[1]
+    losses = per_seed(of_steps * negative_log_likelihood(logits, batch), batch)
+    return losses / float(advantages.shape[1])
 
 
 def step_kl(logits: Tensor, reference_logits: Tensor) -> Tensor:
@@ -61,7 +62,7 @@ class PolicyGradient(Method):
         config: PolicyGradientConfig,
         generators: Sequence[Generator],
     ) -> None:
-        super().__init__(model, config.learning_rate, generators)
+        super().__init__(model, config, generators)
         self.base, self.task, self.config = base, task, config
         self.plain = config.kl == 0 and config.baseline == "none"
         self.average_reward = np.zeros(len(generators))

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from planviz.config import QLearningConfig
@@ -67,14 +68,17 @@ class QLearning(Method):
         config: QLearningConfig,
         generators: Sequence[Generator],
     ) -> None:
-        super().__init__(model, config.learning_rate, generators)
+        super().__init__(model, config, generators)
         self.base, self.task, self.config = base, task, config
         if config.calibrate_head:
             calibrate_head(model, task)
         self.target = copy.deepcopy(model).requires_grad_(False)
+        self.memory: Paths | None = None
 
     def step(self) -> StepResult:
         paths = self._sample()
+        if self.config.replay > 0:
+            paths = self._remember(paths)
         batch = pack(paths)
         rewards = step_rewards(self.task, batch, self.config.reward)
         with torch.no_grad():
@@ -82,7 +86,12 @@ class QLearning(Method):
         taken = torch.from_numpy(batch.token)[:, :, None]
         errors = self.model(batch).gather(2, taken)[:, :, 0] - targets
         tokens = paths.lengths.sum(axis=1)
-        losses = per_seed(errors.square(), batch) / torch.from_numpy(tokens)
+        penalties = (
+            2 * F.huber_loss(errors, torch.zeros_like(errors), reduction="none")
+            if self.config.loss == "huber"
+            else errors.square()
+        )
+        losses = per_seed(penalties, batch) / torch.from_numpy(tokens)
         self.update(losses)
         self._follow()
         values = {
@@ -106,6 +115,21 @@ class QLearning(Method):
             exploration=config.exploration,
         )
 
+    def _remember(self, paths: Paths) -> Paths:
+        """Add a batch of paths to the memory; as many drawn from it, each seed's from its own."""
+        room = self.task.max_steps - paths.tokens.shape[2]
+        new = paths._replace(tokens=np.pad(paths.tokens, ((0, 0), (0, 0), (0, room))))
+        old = (
+            new
+            if self.memory is None
+            else Paths(*(np.concatenate(arrays, axis=1) for arrays in zip(self.memory, new, strict=True)))
+        )
+        kept = self.config.replay * self.config.batch_size
+        self.memory = Paths(*(array[:, -kept:] for array in old))
+        drawn = self.draw(self.config.batch_size, self.memory.lengths.shape[1])
+        seed = np.arange(len(drawn))[:, None]
+        return Paths(*(array[seed, drawn] for array in self.memory))
+
     @torch.no_grad()
     def _follow(self) -> None:
         """Move the target network towards the model; with decay 0 it is the model itself."""
@@ -115,11 +139,20 @@ class QLearning(Method):
 
     def states(self) -> list[dict[str, Tensor]]:
         targets = with_prefix("target.", self.target.states())
-        return [own | target for own, target in zip(super().states(), targets, strict=True)]
+        states = [own | target for own, target in zip(super().states(), targets, strict=True)]
+        if self.memory is not None:
+            for seed, state in enumerate(states):
+                for name, array in self.memory._asdict().items():
+                    state[f"memory.{name}"] = torch.from_numpy(array[seed])
+        return states
 
     def load_states(self, states: Sequence[dict[str, Tensor]]) -> None:
         super().load_states(states)
         self.target.load_states(without_prefix("target.", states))
+        memories = without_prefix("memory.", states)
+        if memories[0]:
+            names = Paths._fields
+            self.memory = Paths(*(np.stack([m[name].numpy() for m in memories]) for name in names))
 
 
 @torch.no_grad()

@@ -34,7 +34,7 @@ class Sft(Method):
     def __init__(
         self, model: PlanningModel, task: Task, config: SftConfig, generators: Sequence[Generator]
     ) -> None:
-        super().__init__(model, config.learning_rate, generators)
+        super().__init__(model, config, generators)
         self.batch_size = config.batch_size
         self.texts = Paths(*text_arrays(task))
 

@@ -73,6 +73,28 @@ def figures(selection: Selection, evaluations: pd.DataFrame) -> dict[str, Callab
     }
 
 
+THEORY_CURVES = {
+    "kl_to_cooccurrence": "SFT converges to the table of what followed what in its text, and PG leaves it again.",
+    "q_error": "Q-learning on the process reward comes close to the exact values, which tell edge and reachability.",
+}
+"""Distances to what theory says a method converges to, where the SFT texts pass."""
+
+
+def theory(selection: Selection) -> None:
+    """How far the models are from the exact references."""
+    experiment = lab.current_experiment()
+    evaluations = lab.store().evaluations(experiment.id)
+    version = (*lab.version(experiment, evaluations), repr(selection))
+    with st.grid(2, min_column_width=380, gap="medium") as grid:
+        for name, sentence in THEORY_CURVES.items():
+            make = partial(
+                metric_curve, evaluations, name, split="train", x=selection.x,
+                smoothing=selection.smoothing, arms=selection.arms,
+            )  # fmt: skip
+            with grid.cell():
+                show_live(make, f"compare:{name}", version, sentence)
+
+
 def charts(selection: Selection) -> None:
     """The charts, two in a row on a wide screen."""
     explanations = CURVES | {

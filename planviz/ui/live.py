@@ -87,6 +87,9 @@ def curves() -> None:
     ) as more:
         if more.open:
             steps = lab.store().steps(experiment.id)
+            if not steps.empty:
+                share = steps.groupby("run")["evaluation_share"].last().mean()
+                st.caption(f"Evaluations take {share:.0%} of the time of a run, on average.")
             version = lab.version(experiment, steps)
             show_live(partial(loss_curve, steps), "live:loss", version)
             show_live(partial(throughput_curve, steps), "live:throughput", version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from planviz.config import BASE, ExperimentConfig
+from planviz.config import BASE, ExperimentConfig, unlike_paper
 from planviz.figures import style
 from planviz.ui import lab
 from planviz.ui.settings import setting_input
@@ -78,6 +78,25 @@ def _arm_settings() -> None:
                 for setting in type(draft().arm(name)).model_fields:
                     if setting != "method":
                         setting_input(f"{prefix}.{setting}")
+                _variant(prefix, name)
+
+
+def _variant(prefix: str, name: str) -> None:
+    """Says whether an arm is as in the paper or the practical variant, and switches to the paper's."""
+    arm = draft().arm(name)
+    fields, differing = type(arm).model_fields, unlike_paper(arm)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not differing:
+            st.caption("**As in the paper**, as far as the paper gives settings.")
+            return
+        said = ", ".join(
+            f"{fields[key].title} {here} (paper: {there})" for key, (here, there) in differing.items()
+        )
+        st.caption(f"**Practical variant**, which converges faster or suits this graph: {said}.")
+        st.button(
+            "Set as in the paper", icon=":material/menu_book:", key=f"paper:{name}", on_click=change,
+            args=({f"{prefix}.{key}": there for key, (_, there) in differing.items()},),
+        )  # fmt: skip
 
 
 def _start() -> None:

@@ -107,9 +107,9 @@ def test_a_listed_graph_has_exactly_its_labels_and_edges() -> None:
 @pytest.mark.parametrize(
     ("labels", "edges", "message"),
     [
-        ((), (), "has 0 nodes; 2 to 400"),
-        (("a",), (), "has 1 nodes; 2 to 400"),
-        (("n",) * (MAX_NODES + 1), ((0, 1),), "has 401 nodes; 2 to 400"),
+        ((), (), "has 0 nodes; 2 to 1600"),
+        (("a",), (), "has 1 nodes; 2 to 1600"),
+        (("n",) * (MAX_NODES + 1), ((0, 1),), "has 1,601 nodes; 2 to 1600"),
         (("a", "b"), (), "has 0 edges; 1 to 20,000"),
         (("a", "b"), ((0, 1),) * (MAX_EDGES + 1), "has 20,001 edges; 1 to 20,000"),
         (("a", "b"), ((0, 2),), r"edge \(0, 2\) leaves the graph: its nodes are 0 to 1"),
@@ -146,3 +146,8 @@ def test_cleaned_labels_are_unique_short_printable_and_stay_so(raw: list[str]) -
     assert len(labels) == len(set(labels)) == len(raw)
     assert all(0 < len(label) <= MAX_LABEL and label.isprintable() for label in labels)
     assert clean_labels(labels) == labels
+
+
+def test_a_random_graph_with_too_many_edges_is_refused() -> None:
+    with pytest.raises(GraphError, match="at most 100,000 are allowed, so choose fewer nodes or a lower"):
+        build_graph(GraphConfig(nodes=1600, density=0.5))

@@ -14,8 +14,9 @@ from planviz.methods.q_learning import QLearning, calibrate_head, q_targets, ste
 from planviz.models import PlanningModel
 from planviz.models.base import Cache
 from planviz.models.tabular import TabularModel
-from planviz.packing import pack
+from planviz.packing import Paths, pack
 from planviz.rewards import process_reward
+from planviz.rollout import sample_paths
 from planviz.task import Ints, Task
 from planviz.theory import optimal_q
 from tests.engine_helpers import (
@@ -85,14 +86,15 @@ def test_targets_worked_out_by_hand(
     values = torch.from_numpy(VALUES[BATCH.cell % 3]).float()
     targets = q_targets(values, BATCH, step_rewards(task, BATCH, reward), discount=0.9)
     for seed, rows in enumerate((expected, expected[::-1], [*expected[1:], [at_once]])):
-        torch.testing.assert_close(targets[seed, BATCH.inside[seed]], torch.tensor(sum(rows, [])))
+        by_hand = torch.tensor([value for row in rows for value in row])
+        torch.testing.assert_close(targets[seed, BATCH.inside[seed]], by_hand)
 
 
 def method_of(task: Task, kind: str = "transformer", seeds: int = SEEDS, **config: Any) -> QLearning:
     model, base = (
         strong_model(kind, task.nodes, task.max_steps, seed=seed, std=0.2, seeds=seeds) for seed in (0, 10)
     )
-    settings = QLearningConfig(**{"batch_size": 32, "calibrate_head": False} | config)
+    settings = QLearningConfig(**{"batch_size": 16, "calibrate_head": False} | config)
     return QLearning(model, base, task, settings, generators(*range(seeds)))
 
 
@@ -113,7 +115,9 @@ def naive_loss(
                 value += config.discount * next_values[j + 1].max().item()
             errors.append(logits[j, token] - value)
             current = token
-    return torch.stack(errors).square().mean()
+    sizes = torch.stack(errors).abs()
+    linear = 2 * sizes - 1 if config.loss == "huber" else sizes**2
+    return torch.where(sizes > 1, linear, sizes**2).mean()
 
 
 @kinds
@@ -124,7 +128,7 @@ def test_a_step_follows_the_gradient_of_the_equation(
 ) -> None:
     """The target network is the one from before the step."""
     recorded = record_paths(monkeypatch, "planviz.methods.q_learning")
-    config = {"reward": reward, "off_policy": off_policy, "discount": 0.7, "exploration": 0.3}
+    config: dict[str, Any] = {"reward": reward, "off_policy": off_policy, "discount": 0.7, "exploration": 0.3}
     method = method_of(task, kind, learning_rate=0.05, **config)
     for _ in range(2):
         models, targets = ([plain(m, seed) for seed in range(SEEDS)] for m in (method.model, method.target))
@@ -136,6 +140,46 @@ def test_a_step_follows_the_gradient_of_the_equation(
             assert_gradients(method.model, seed, loss, model)
             assert result.tokens[seed] == sum(len(path) for *_, path in texts)
             assert {text[:2] for text in texts} <= set(map(tuple, task.train_pairs.tolist()))
+
+
+def test_errors_above_one_count_only_linearly_with_hubers_loss(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = record_paths(monkeypatch, "planviz.methods.q_learning")
+    losses = {}
+    for name in ("huber", "squared"):
+        method = method_of(task, "tabular", loss=name, exploration=0.5)
+        models = [plain(method.model, seed) for seed in range(SEEDS)]
+        losses[name] = method.step().values["loss"]
+        for seed, model in enumerate(models):
+            loss = naive_loss(model, model, task, as_lists(recorded[-1], seed), method.config)
+            assert losses[name][seed] == pytest.approx(loss.item(), rel=1e-3)
+            assert_gradients(method.model, seed, loss, model)
+    assert (losses["huber"] < losses["squared"]).all()
+
+
+def test_replay_trains_on_paths_of_the_last_batches_each_seed_on_its_own(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = record_paths(monkeypatch, "planviz.methods.q_learning")
+    sampled: list[Paths] = []
+
+    def recording(*args: Any, **kwargs: Any) -> Paths:
+        sampled.append(sample_paths(*args, **kwargs))
+        return sampled[-1]
+
+    monkeypatch.setattr("planviz.methods.q_learning.sample_paths", recording)
+    method = method_of(task, exploration=1.0, replay=2)
+    older = 0
+    for step in range(6):
+        method.step()
+        for seed in range(SEEDS):
+            texts, new = as_lists(trained[-1], seed), as_lists(sampled[-1], seed)
+            before = as_lists(sampled[-2], seed) if step else []
+            assert len(texts) == 16
+            assert all(text in new + before for text in texts)
+            older += sum(text not in new for text in texts)
+    assert older > 0
 
 
 @kinds
@@ -164,7 +208,7 @@ def test_the_reward_that_is_reported_is_that_of_a_whole_path(
             edges = [task.graph.has_edge(*step) for step in zip([source, *path], path, strict=False)]
             arrived = path[-1] == target
             total += (arrived and all(edges)) if reward == "outcome" else arrived - edges.count(False)
-        assert reported[seed] == pytest.approx(total / 32)
+        assert reported[seed] == pytest.approx(total / 16)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.9])

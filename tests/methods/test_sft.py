@@ -37,7 +37,7 @@ def test_the_likelihood_of_a_path_is_the_product_of_its_tokens(kind: str) -> Non
     for seed in (0, 1):
         same = plain(model, seed)
         for index, text in enumerate(as_lists(batch.paths, seed)):
-            found = of_steps[seed, batch.path[seed] == index].sum()
+            found = of_steps[seed, batch.inside[seed] & (batch.path[seed] == index)].sum()
             torch.testing.assert_close(found, -log_likelihood(same, *text), rtol=1e-4, atol=1e-4)
 
 
@@ -68,14 +68,15 @@ def test_the_loss_of_a_step_is_that_of_the_text_and_its_eos(kind: str) -> None:
     expected = -log_likelihood(plain(model), *query_and_path).item()
     result = Sft(model, task, SftConfig(batch_size=3), generators(0)).step()
     assert result.values["loss"] == pytest.approx(expected, rel=1e-4)
-    assert (result.samples, result.tokens) == (3, 3 * len(text))
+    assert (result.samples, result.tokens.tolist()) == (3, [3 * len(text)])
     assert -log_likelihood(plain(model), *query_and_path).item() < expected
 
 
 def test_steps_that_fill_up_a_seed_count_nothing() -> None:
     batch = pack(as_paths([(0, 1, [2, 3, 1])], [(0, 1, [1])]))
-    assert per_seed(torch.tensor([[1.0, 10, 100], [1, 10, 100]]), batch).tolist() == [111, 1]
-    assert per_seed(torch.tensor([[1.0, 10, 100], [1, torch.nan, torch.inf]]), batch).tolist() == [111, 1]
+    values = torch.full(batch.inside.shape, torch.nan)
+    values[0, :3], values[1, :1] = torch.tensor([1.0, 10, 100]), torch.tensor([1000.0])
+    assert per_seed(values, batch).tolist() == [111, 1000]
 
 
 def test_training_learns_the_table_of_cooccurrences_and_nothing_else() -> None:
