@@ -24,7 +24,7 @@ MAX_ROWS = 4096
 KL_SAMPLES = 4
 """Samples of each query that the KL to the base is estimated on."""
 
-THEORY_TEXTS = 256
+THEORY_TEXTS = 128
 """So many SFT texts, evenly spread, are where a model is compared with theory."""
 
 SPLITS: tuple[Split, Split] = ("train", "test")
@@ -121,7 +121,7 @@ class Evaluator:
         For Q-learning `q_error`, the mean over all next nodes of |Q − Q*|, and `q_error_max`; otherwise
         `kl_to_cooccurrence`, KL(N(t,c,·) / ΣN ‖ π) in nats, 0 exactly at the optimum of SFT.
         """
-        logits = model(self.texts)[0]
+        logits = model(self.texts)[0, torch.from_numpy(self.texts.inside[0])]
         if isinstance(self.arm, QLearningConfig):
             errors = (logits[:, :-1] - self.optimum).abs()
             return {"q_error": errors.mean().item(), "q_error_max": errors.max().item()}
@@ -135,7 +135,8 @@ def kl_to_base(model: PlanningModel, base: PlanningModel, paths: Paths, temperat
     """Σ_j KL(π(·|u_<j) ‖ π_base(·|u_<j)) along paths sampled from π, (B,), in nats; their mean estimates
     KL(π ‖ π_base) of whole paths. π is softmax(logits / temperature), π_base has temperature 1; S = 1."""
     batch = pack(paths)
-    of_steps = step_kl(model(batch) / temperature, base(batch))[0].double().numpy()
+    per_step = step_kl(model(batch) / temperature, base(batch))
+    of_steps = per_step[0].double().numpy() * batch.inside[0]
     sums: Floats = np.bincount(batch.path[0], weights=of_steps, minlength=paths.lengths.shape[1]).astype(
         float
     )
@@ -151,7 +152,8 @@ def some_texts(task: Task) -> PackedPaths:
 
 def cooccurrences(task: Task, steps: PackedPaths) -> Tensor:
     """(N, n): the SFT optimum N(t,c,·) / ΣN at the state of each step."""
-    states, state_of = np.unique(steps.target[0] * task.nodes + steps.current[0], return_inverse=True)
+    target, current = steps.target[steps.inside], steps.current[steps.inside]
+    states, state_of = np.unique(target * task.nodes + current, return_inverse=True)
     (target, current, following), counts = text_steps(task)
     known = np.isin(target * task.nodes + current, states)
     row = np.searchsorted(states, (target * task.nodes + current)[known])
@@ -163,7 +165,7 @@ def cooccurrences(task: Task, steps: PackedPaths) -> Tensor:
 
 def optimal_values(task: Task, steps: PackedPaths, arm: QLearningConfig) -> Tensor:
     """(N, n): Q*(t, c, ·) for the arm's reward and discount at the state of each step."""
-    target, current = steps.target[0], steps.current[0]
+    target, current = steps.target[steps.inside], steps.current[steps.inside]
     values = np.empty((len(target), task.nodes), dtype=np.float32)
     for each in np.unique(target):  # one at a time: all targets at once are n³ numbers
         of_target = target == each

@@ -215,16 +215,19 @@ class Runs:
         self.recent.append(result.values)
 
     def drop_diverged(self) -> Iterator[RunEvent]:
-        """Fail the runs whose loss is no number any more; the others go on without them."""
+        """Fail the runs whose loss or weights are no numbers any more; the others go on without them."""
         losses = self.recent[-1]["loss"]
-        if np.isfinite(losses).all():
+        finite = np.isfinite(losses)
+        if self.report_is_due() or self.step in self.evaluation_steps:
+            finite &= self.model.is_finite().numpy()  # without a correct path, PG has loss 0 for any weights
+        if finite.all():
             return
         yield from self.report()
-        for seed, loss in zip(self.seeds, losses, strict=True):
-            if not np.isfinite(loss):
-                message = f"The loss became {loss} at step {self.step}; try a smaller learning rate."
-                yield RunEvent(self.arm, seed, Failed(self.step, message))
-        alive = np.isfinite(losses).nonzero()[0]
+        for index in (~finite).nonzero()[0]:
+            message = f"The loss or the weights are no numbers any more after step {self.step}"
+            failed = Failed(self.step, f"{message}; try a smaller learning rate.")
+            yield RunEvent(self.arm, self.seeds[index], failed)
+        alive = finite.nonzero()[0]
         states = [self.method.states()[index] for index in alive]
         self.seeds, self.tokens = [self.seeds[index] for index in alive], self.tokens[alive]
         self.reported_tokens = self.reported_tokens[alive]

@@ -70,33 +70,39 @@ def sampled_metrics(
     Args:
         correct_paths: (n, n) number of correct paths that exist (`theory.count_correct_paths`).
     """
-    samples = sum(queries[0].counts)
-    shares = dict.fromkeys(OUTCOMES, 0.0)
-    distinct, coverage, entropy, stretch, passes = [], [], [], [], []
-    for query in queries:
-        correct = []
-        for path, count, outcome in zip(query.paths, query.counts, query.outcomes, strict=True):
-            shares[outcome] += count / samples / len(queries)
-            if outcome == "correct":
-                correct.append((len(path), count))
-        lengths, counts = np.array(correct, dtype=float).reshape(-1, 2).T
-        distinct.append(len(correct))
-        coverage.append(len(correct) / min(samples, correct_paths[query.source, query.target]))
-        passes.append([pass_at_k(samples, int(counts.sum()), k) for k in PASS_AT if k <= samples])
-        if correct:
-            probabilities = counts / counts.sum()
-            entropy.append(-(probabilities * np.log(probabilities)).sum())
-            stretch.append(probabilities @ lengths / task.distance[query.source, query.target])
+    samples, total = sum(queries[0].counts), len(queries)
+    source, target = np.array([(query.source, query.target) for query in queries]).T
+    # All paths of all queries in one row.
+    query = np.repeat(np.arange(total), [len(query.paths) for query in queries])
+    counts = np.array([count for query in queries for count in query.counts], dtype=float)
+    lengths = np.array([len(path) for query in queries for path in query.paths])
+    outcomes = np.array([OUTCOMES.index(outcome) for query in queries for outcome in query.outcomes])
+    is_correct = outcomes == 0
+
+    def of_correct(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(Q,): the sum over the correct paths of each query."""
+        sums = np.bincount(query[is_correct], weights=values[is_correct], minlength=total)
+        return np.asarray(sums, dtype=float)
+
+    shares = np.bincount(outcomes, weights=counts, minlength=len(OUTCOMES)) / (samples * total)
+    correct, distinct = of_correct(counts), of_correct(np.ones_like(counts))
+    found = correct > 0
+    entropy = np.log(correct[found]) - of_correct(counts * np.log(counts))[found] / correct[found]
+    stretch = of_correct(counts * lengths)[found] / correct[found] / task.distance[source, target][found]
     return {
-        "sampled_accuracy": shares["correct"],
-        "distinct_paths": float(np.mean(distinct)),
-        "coverage": float(np.mean(coverage)),
+        "sampled_accuracy": float(shares[0]),
+        "distinct_paths": float(distinct.mean()),
+        "coverage": float((distinct / np.minimum(samples, correct_paths[source, target])).mean()),
         "path_entropy": _mean_or_nan(entropy),
         "path_stretch": _mean_or_nan(stretch),
-        **{kind: shares[kind] for kind in OUTCOMES[1:]},
-        **{f"pass_at_{k}": float(value) for k, value in zip(PASS_AT, np.mean(passes, axis=0), strict=False)},
+        **{kind: float(share) for kind, share in zip(OUTCOMES[1:], shares[1:], strict=True)},
+        **{
+            f"pass_at_{k}": float(np.mean([pass_at_k(samples, int(count), k) for count in correct]))
+            for k in PASS_AT
+            if k <= samples
+        },
     }
 
 
-def _mean_or_nan(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
+def _mean_or_nan(values: npt.NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else float("nan")

@@ -44,7 +44,7 @@ def sample_paths(
         max_steps: length limit, in nodes after s.
         generators: one for each seed.
         temperature: 0 means greedy.
-        exploration: probability that a step is a uniformly random node instead.
+        exploration: probability that a step is a uniformly random node instead; greedy paths never explore.
         until_broken: (n, n) adjacency; if given, a path also ends with its first step that is no edge. For callers
             to whom such a path is lost, whatever follows.
 
@@ -106,6 +106,7 @@ def draw_tokens(
         probabilities[:, :-1] += exploration / (probabilities.shape[1] - 1)
     cumulative = probabilities.cumsum(axis=1, dtype=np.float64)
     cumulative /= cumulative[:, -1:]
+    np.fmin(cumulative, 1, out=cumulative)  # a seed that has diverged (NaN) must not disturb the others
     # One sorted list of all rows: row r lies between r and r + 1.
     cumulative += np.arange(len(cumulative))[:, None]
     found = np.searchsorted(cumulative.ravel(), row + uniforms.astype(np.float64), side="right")

@@ -76,8 +76,9 @@ def step_by_step(
 
 
 @kinds
-@pytest.mark.parametrize("samples", [1, 3])
-@pytest.mark.parametrize(("temperature", "exploration"), [(1.0, 0.0), (0.5, 0.3)])
+@pytest.mark.parametrize(
+    ("samples", "temperature", "exploration"), [(1, 1.0, 0.0), (3, 1.0, 0.0), (2, 0.5, 0.3)]
+)
 def test_every_path_is_the_one_that_its_own_random_numbers_give_alone(
     kind: str, samples: int, temperature: float, exploration: float
 ) -> None:

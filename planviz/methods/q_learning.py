@@ -32,9 +32,9 @@ from planviz.rollout import sample_paths
 from planviz.task import Task, edges_taken, text_arrays
 
 
-def step_rewards(task: Task, batch: PackedPaths, reward: str) -> Tensor:
-    """The reward of every step, (S, N) float."""
-    pairs, tokens, _ = batch.paths.flat()
+def path_rewards(task: Task, paths: Paths, reward: str) -> Floats:
+    """The reward of every step of the paths, (S, B, L), 0 after the end of a path."""
+    pairs, tokens, lengths = paths.flat()
     is_edge = edges_taken(task, pairs, tokens)
     steps = Steps(
         arrives=tokens == pairs[:, 1:],
@@ -42,8 +42,13 @@ def step_rewards(task: Task, batch: PackedPaths, reward: str) -> Tensor:
         edges_so_far=is_edge.cumprod(axis=1).astype(bool),
     )
     rewards: Floats = REWARDS[reward](steps)  # type: ignore[index]
-    in_paths = rewards.reshape(batch.paths.tokens.shape)
-    return torch.from_numpy(at_cells(in_paths, batch.cell)).float()
+    inside = np.arange(tokens.shape[1]) < lengths[:, None]
+    return np.where(inside, rewards, 0.0).reshape(paths.tokens.shape)
+
+
+def step_rewards(task: Task, batch: PackedPaths, reward: str) -> Tensor:
+    """The reward of every step, (S, N) float."""
+    return torch.from_numpy(at_cells(path_rewards(task, batch.paths, reward), batch.cell)).float()
 
 
 def q_targets(state_values: Tensor, batch: PackedPaths, rewards: Tensor, discount: float) -> Tensor:
@@ -76,29 +81,27 @@ class QLearning(Method):
         self.memory: Paths | None = None
 
     def step(self) -> StepResult:
-        paths = self._sample()
-        if self.config.replay > 0:
-            paths = self._remember(paths)
+        sampled = self._sample()
+        paths = self._remember(sampled) if self.config.replay > 0 else sampled
         batch = pack(paths)
         rewards = step_rewards(self.task, batch, self.config.reward)
         with torch.no_grad():
             targets = q_targets(self.target(batch).amax(dim=2), batch, rewards, self.config.discount)
         taken = torch.from_numpy(batch.token)[:, :, None]
         errors = self.model(batch).gather(2, taken)[:, :, 0] - targets
-        tokens = paths.lengths.sum(axis=1)
         penalties = (
             2 * F.huber_loss(errors, torch.zeros_like(errors), reduction="none")
             if self.config.loss == "huber"
             else errors.square()
         )
-        losses = per_seed(penalties, batch) / torch.from_numpy(tokens)
+        losses = per_seed(penalties, batch) / torch.from_numpy(paths.lengths.sum(axis=1))
         self.update(losses)
         self._follow()
         values = {
             "loss": losses.detach().double().numpy(),
-            "reward": (per_seed(rewards, batch) / self.config.batch_size).double().numpy(),
+            "reward": path_rewards(self.task, sampled, self.config.reward).sum(axis=2).mean(axis=1),
         }
-        return StepResult(self.config.batch_size, tokens, values)
+        return StepResult(self.config.batch_size, sampled.lengths.sum(axis=1), values)
 
     def _sample(self) -> Paths:
         config = self.config
@@ -150,6 +153,7 @@ class QLearning(Method):
         super().load_states(states)
         self.target.load_states(without_prefix("target.", states))
         memories = without_prefix("memory.", states)
+        self.memory = None
         if memories[0]:
             names = Paths._fields
             self.memory = Paths(*(np.stack([m[name].numpy() for m in memories]) for name in names))
@@ -161,7 +165,7 @@ def calibrate_head(model: PlanningModel, task: Task, texts: int = 2000) -> None:
     step, and their mean median -1, the value of a step that is no good for anything."""
     of_one = (array[:texts] for array in text_arrays(task))
     batch = pack(Paths(*(np.repeat(array[None], model.seeds, axis=0) for array in of_one)))
-    before_arrival = ~batch.is_last[0]  # the same texts for every seed
+    before_arrival = batch.inside[0] & ~batch.is_last[0]  # the same texts for every seed
     logits = model(batch)[:, torch.from_numpy(before_arrival)]
     top = logits.amax(dim=2).mean(dim=1)
     middle = logits.median(dim=2).values.mean(dim=1)

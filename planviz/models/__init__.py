@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Generator
 
 from planviz.config import ModelConfig
-from planviz.models.base import PlanningModel
+from planviz.models.base import ModelError, PlanningModel
 from planviz.models.factored import FactoredModel
 from planviz.models.tabular import TabularModel
 from planviz.models.transformer import Transformer
@@ -16,10 +16,6 @@ __all__ = ["ModelError", "PlanningModel", "build_model"]
 
 MAX_TABLE = 20_000_000
 """Largest number of entries of a tabular model (80 MB of weights, three times that while training)."""
-
-
-class ModelError(ValueError):
-    """The model does not fit the task."""
 
 
 def build_model(

@@ -21,6 +21,10 @@ INITIAL_STD = 0.02
 """Standard deviation of all initial weights."""
 
 
+class ModelError(ValueError):
+    """A model does not fit the task, or weights do not fit a model."""
+
+
 class Cache(Protocol):
     """What a model remembers of the (S, P) paths it is extending."""
 
@@ -57,14 +61,28 @@ class PlanningModel(nn.Module):
         return len(next(self.parameters()))
 
     def states(self) -> list[dict[str, Tensor]]:
-        """The weights of each seed's model alone."""
+        """The weights of each seed's model alone; they are views, which later updates change."""
         return [
             {name: value[seed] for name, value in self.state_dict().items()} for seed in range(self.seeds)
         ]
 
     def load_states(self, states: Sequence[dict[str, Tensor]]) -> None:
-        """Take over the weights of S models, from `states`."""
+        """Take over the weights of S models, from `states`.
+
+        Raises:
+            ModelError: they are those of another kind of model.
+        """
+        own = {name: value.shape[1:] for name, value in self.state_dict().items()}
+        if any({name: value.shape for name, value in state.items()} != own for state in states):
+            raise ModelError(
+                "the weights do not fit the model: they come from other settings or another version of planviz"
+            )
         self.load_state_dict({name: torch.stack([state[name] for state in states]) for name in states[0]})
+
+    def is_finite(self) -> Tensor:
+        """(S,): whether all weights of a seed are still numbers."""
+        sums = torch.stack([weights.detach().flatten(1).sum(dim=1) for weights in self.parameters()])
+        return sums.isfinite().all(dim=0)
 
     def alone(self, seed: int) -> Self:
         """One seed's model, S = 1, frozen; it shares its weights with this one."""

@@ -163,11 +163,11 @@ def test_a_method_goes_on_from_its_saved_states_bit_for_bit(name: str, kind: str
 
 @methods
 def test_some_of_the_seeds_go_on_without_the_others(name: str) -> None:
-    first = method_of(name, "transformer")
+    first = method_of(name, "factored")
     for _ in range(3):
         first.step()
     kept = saved(first)
-    second = method_of(name, "transformer", [HOPELESS, TRAINED], draws=100)
+    second = method_of(name, "factored", [HOPELESS, TRAINED], draws=100)
     second.load_states([load(kept[seed]) for seed in (HOPELESS, TRAINED)])
     for _ in range(3):
         first.step()

@@ -61,12 +61,13 @@ def first_steps(model: PlanningModel, paths: Paths, steps: int) -> Tensor:
     """(S, P, steps, V) logits of the first steps of paths that are at least so long."""
     batch = pack(paths._replace(lengths=np.full_like(paths.lengths, steps)))
     logits: Tensor = model(batch)
-    return logits[:, batch.inside[0]].unflatten(1, (-1, steps))
+    of_paths: Tensor = logits[:, batch.inside[0]].unflatten(1, (-1, steps))
+    return of_paths
 
 
 def last_logits(model: PlanningModel, paths: Paths, steps: int) -> Tensor:
     """(S, P, V) logits of the last of the first steps, without a cache."""
-    return first_steps(model, paths, steps)[:, :, -1]
+    return first_steps(model, paths, steps).select(2, -1)
 
 
 def every_query() -> Ints:

@@ -110,7 +110,10 @@ def test_real_training_interrupted_and_resumed_gives_the_numbers_of_train(
             "evaluation": {"evaluations": 6, "samples": 4, "pairs": 10},
         }
     )
-    real = {"train_seeds": "planviz.experiment:train_seeds", "inspect_query": "planviz.inspection:inspect_query"}
+    real = {
+        "train_seeds": "planviz.experiment:train_seeds",
+        "inspect_query": "planviz.inspection:inspect_query",
+    }
     manager = managers(2, **real)
     experiment_id = manager.start(config)
     _, pg, q = store.runs(experiment_id)
@@ -121,7 +124,7 @@ def test_real_training_interrupted_and_resumed_gives_the_numbers_of_train(
     wait_for_states(store, experiment_id, "finished", "finished", "finished")
 
     torch.set_num_threads(1)
-    expected = [event for event in train(config) if isinstance(event, Evaluation)]
+    expected = [told.event for told in train(config) if isinstance(told.event, Evaluation)]
     table = store.evaluations(experiment_id)
     assert list(table["step"]) == [event.step for event in expected]
     assert list(table["split"]) == [event.split for event in expected]

@@ -77,7 +77,10 @@ def test_no_more_runs_than_workers_at_once(store: Store, managers: Managers) -> 
     assert (base.finished or 0) <= (first.started or 0) < (first.finished or 0) <= (second.started or 0)
 
 
-def test_the_queue_lets_experiments_take_turns(store: Store, managers: Managers) -> None:
+def test_the_queue_lets_experiments_take_turns(
+    store: Store, managers: Managers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("planviz.runs.manager.MAX_TOGETHER", 1)
     manager = managers(workers=1)
     first = manager.start(experiment(FOREVER, seeds=(0, 1, 2)))
     second = manager.start(experiment(FOREVER, seeds=(0, 1)))
@@ -177,7 +180,7 @@ def test_pausing_an_experiment_holds_its_queue_and_leaves_room_for_others(
 
     second = manager.start(experiment(4))
     wait_for_states(store, second, "finished", "finished")
-    assert list(states(store, first).values()) == ["paused", "queued", "queued", "queued"]
+    assert list(states(store, first).values()) == ["paused", "paused", "queued", "queued"]
 
     manager.send_all(first, "resume")
     wait_for_states(store, first, *["finished"] * 4)
@@ -191,7 +194,7 @@ def test_stopping_an_experiment_stops_all_of_it(store: Store, manager: RunManage
     for run in store.runs(experiment_id):
         manager.send([run.id], "resume")
     manager.resume_all(experiment_id)
-    wait_for(lambda: list(states(store, experiment_id).values()).count("running") == 2)
+    wait_for(lambda: list(states(store, experiment_id).values()).count("running") >= 2)
 
 
 def test_only_what_ended_early_can_be_resumed(store: Store, manager: RunManager) -> None:
@@ -215,6 +218,114 @@ def test_a_run_deleted_by_another_process_is_ended(store: Store, manager: RunMan
     pid = worker_pid(store, store.runs(experiment_id)[0])
     store.delete_experiment(experiment_id)
     wait_for(lambda: not is_running(pid))
+
+
+# Seeds together
+
+
+def groups(store: Store, experiment_id: str, arm: str = "base") -> list[set[int]]:
+    """The seeds that trained in one process, by all that the processes reported."""
+    table = store.steps(experiment_id, None)
+    seeds = table[table["arm"] == arm].groupby("pid")["seed"].agg(set)
+    return sorted(seeds.tolist(), key=min)
+
+
+@pytest.mark.parametrize(
+    ("workers", "seeds", "expected"),
+    [
+        (1, 3, [{0, 1, 2}]),
+        (2, 4, [{0, 1}, {2, 3}]),
+        (2, 3, [{0, 1}, {2}]),
+        (2, 2, [{0}, {1}]),
+        (1, 10, [{0, 1, 2, 3, 4, 5, 6, 7}, {8, 9}]),
+    ],
+)
+def test_seeds_of_an_arm_share_the_processes_there_are(
+    store: Store, managers: Managers, workers: int, seeds: int, expected: list[set[int]]
+) -> None:
+    experiment_id = managers(workers).start(experiment(8, (), seeds=tuple(range(seeds))))
+    wait_for_states(store, experiment_id, *["finished"] * seeds)
+    assert groups(store, experiment_id) == expected
+
+
+def test_arms_go_on_with_the_bases_of_all_their_seeds(store: Store, managers: Managers) -> None:
+    experiment_id = managers(1).start(experiment(8, ("pg", "sft"), seeds=(0, 1, 2)))
+    wait_for_states(store, experiment_id, *["finished"] * 9)
+    assert groups(store, experiment_id, "pg") == groups(store, experiment_id, "sft") == [{0, 1, 2}]
+
+
+def test_a_command_acts_once_on_all_that_train_together(store: Store, managers: Managers) -> None:
+    manager = managers(1)
+    experiment_id = manager.start(experiment(FOREVER, (), seeds=(0, 1, 2)))
+    ids = [run.id for run in store.runs(experiment_id)]
+
+    def all_are(state: str) -> bool:
+        return set(states(store, experiment_id).values()) == {state}
+
+    def common_step() -> int:
+        (step,) = {run.step for run in store.runs(experiment_id)}
+        return step
+
+    manager.send(ids[1:2], "pause")
+    wait_for(partial(all_are, "paused"))
+    paused_at = common_step()
+    manager.send(ids, "step")
+    manager.send(ids[2:], "step")
+    manager.send(ids[:1], "stop")
+    wait_for(partial(all_are, "stopped"))
+    assert common_step() == paused_at + 2
+
+
+def test_one_that_diverges_leaves_the_others_to_finish(store: Store, managers: Managers) -> None:
+    experiment_id = managers(1).start(experiment(8, ("diverges", "pg"), seeds=(0, 1, 2)))
+    wait_until_done(store, experiment_id)
+    assert groups(store, experiment_id, "diverges") == [{0, 1, 2}]
+    failed = {run.arm + str(run.seed): run for run in store.runs(experiment_id) if run.state != "finished"}
+    assert [(name, run.state, run.step) for name, run in failed.items()] == [("diverges0", "failed", 3)]
+    assert failed["diverges0"].message == "The loss became nan."
+    table = store.evaluations(experiment_id)
+    diverges, pg = (
+        table[(table["arm"] == arm) & (table["seed"] > 0)].drop(columns=["arm", "run"]).reset_index(drop=True)
+        for arm in ("diverges", "pg")
+    )
+    pd.testing.assert_frame_equal(diverges, pg)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_numbers_do_not_depend_on_who_trains_together(
+    store: Store, managers: Managers, workers: int
+) -> None:
+    config = experiment(8, seeds=(0, 1, 2))
+    experiment_id = managers(workers).start(config)
+    wait_until_done(store, experiment_id)
+    table = store.evaluations(experiment_id).drop(columns="run")
+    assert len(table) == 3 * 2 * 5 * 2
+    pd.testing.assert_frame_equal(table, undisturbed(store, managers, config))
+
+
+def test_only_runs_that_go_on_from_the_same_step_train_together(store: Store, managers: Managers) -> None:
+    config = experiment(200, (), seeds=(0, 1, 2))
+    apart = managers(3)
+    experiment_id = apart.start(config)
+    ids = [run.id for run in store.runs(experiment_id)]
+    apart.send_all(experiment_id, "pause")
+    wait_for(lambda: list(states(store, experiment_id).values()) == ["paused"] * 3)
+    reached = max(run.step for run in store.runs(experiment_id))
+    for run_id, wanted in zip(ids, (reached, reached, reached + 1), strict=True):
+        for step in range(store.run(run_id).step + 1, wanted + 1):
+            apart.send([run_id], "step")
+            wait_for(partial(is_paused_at, store, run_id, step))
+    apart.send(ids, "stop")
+    wait_for_states(store, experiment_id, *["stopped"] * 3)
+
+    managers(1).resume_all(experiment_id)
+    wait_for_states(store, experiment_id, *["finished"] * 3)
+    table = store.steps(experiment_id, None)
+    last = table[table["step"] == 200].set_index("seed")["pid"]
+    assert last[0] == last[1] != last[2]
+    table = store.evaluations(experiment_id).drop(columns="run")
+    table = table[table["step"].isin([0, 50, 100, 150, 200])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table, undisturbed(store, managers, config))
 
 
 # Inspection

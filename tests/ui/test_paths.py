@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from planviz.config import BASE, ExperimentConfig, parse
 from planviz.events import Checkpoint, QueryInspection
-from planviz.experiment import train_run
+from planviz.experiment import train, train_seeds
 from planviz.folders import app_folder
 from planviz.inspection import inspect_query
 from planviz.runs.store import Store
@@ -54,12 +54,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def train_into(store: Store, config: ExperimentConfig) -> str:
     """Train an experiment here and now; its id."""
     experiment_id = store.create_experiment(config)
-    base: dict[int, bytes] = {}
-    for run in store.runs(experiment_id):
-        for event in train_run(config, run.arm, run.seed, base.get(run.seed)):
-            store.record(run.id, event)
-            if run.arm == BASE and isinstance(event, Checkpoint):
-                base[run.seed] = event.weights
+    run_ids = {(run.arm, run.seed): run.id for run in store.runs(experiment_id)}
+    for told in train(config):
+        store.record(run_ids[told.arm, told.seed], told.event)
     return experiment_id
 
 
@@ -262,9 +259,9 @@ def test_whatever_a_browser_sends_an_allowed_query_is_asked(chosen: tuple[object
 def test_a_run_in_training_shows_its_latest_weights(server: Store, visit: Callable[[str], AppTest]) -> None:
     experiment_id = server.create_experiment(CONFIG)
     base = server.runs(experiment_id)[0]
-    for event in train_run(CONFIG, BASE, 0, None):
-        server.record(base.id, event)
-        if isinstance(event, Checkpoint) and event.step == 30:
+    for told in train_seeds(CONFIG, BASE, [0], None):
+        server.record(base.id, told.event)
+        if isinstance(told.event, Checkpoint) and told.event.step == 30:
             break
     page = visit(experiment_id)
     assert any(caption.startswith("Step 30 of 60:") for caption in captions(page))
