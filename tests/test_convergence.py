@@ -30,7 +30,8 @@ from planviz.packing import pack
 from planviz.rewards import process_reward
 from planviz.task import Task, build_task
 from planviz.theory import Floats, cooccurrence_divergence, optimal_q, q_error
-from tests.engine_helpers import generators, logits_table, record_paths, task_of
+from tests.engine_helpers import generators, record_paths, task_of
+from tests.experiment_helpers import logits_table
 
 GRAPH = GraphConfig(nodes=8, density=0.5)
 

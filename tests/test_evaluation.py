@@ -14,7 +14,6 @@ from planviz.events import QueryPaths, Split
 from planviz.exact import exact_metrics, outcome_shares, policy_table
 from planviz.metrics import sampled_metrics
 from planviz.models import PlanningModel
-from planviz.models.factored import FactoredModel
 from planviz.models.tabular import TabularModel
 from planviz.packing import Paths
 from planviz.rewards import REWARDS
@@ -29,6 +28,7 @@ from planviz.theory import (
     q_error,
 )
 from tests.engine_helpers import MODELS, generators, listed, next_logits, strong_model, task_of
+from tests.experiment_helpers import logits_table
 
 kinds = pytest.mark.parametrize("kind", MODELS)
 markov_kinds = pytest.mark.parametrize("kind", ["factored", "tabular"])
@@ -72,16 +72,6 @@ def table(logits: Floats, elsewhere: float) -> TabularModel:
 def knowing(task: Task) -> TabularModel:
     """A table that steps as the texts do, and nearly never otherwise."""
     return table(np.log(cooccurrence_policy(task) + 1e-13), elsewhere=-30)
-
-
-def logits_table(model: PlanningModel) -> Floats:
-    """(n, n, n + 1) indexed [t, c, token], of a model that looks at no more than that."""
-    if isinstance(model, FactoredModel):
-        logits = model.adjacency_logits[0, None, :-1] + model.reachability_logits[0, :, None]
-    else:
-        assert isinstance(model, TabularModel)
-        logits = model.table[0, :, :-1]
-    return logits.detach().double().numpy()
 
 
 # Accuracy and paths

@@ -37,7 +37,8 @@ def setup() -> None:
         st.caption(
             f"{arms} arm{'s' * (arms != 1)} × {seeds} seed{'s' * (seeds != 1)} on a graph of "
             f"{view.facts.nodes} nodes and {view.facts.edges} edges, with {len(view.task.train_pairs)} "
-            f"training and {len(view.task.test_pairs)} test pairs. Up to {lab.manager().workers} runs at once."
+            f"training and {len(view.task.test_pairs)} test pairs. Up to {lab.manager().workers} processes at once; "
+            "the seeds of an arm train together."
         )
 
 
@@ -78,7 +79,7 @@ def _arm_settings() -> None:
                 for setting in type(draft().arm(name)).model_fields:
                     if setting != "method":
                         setting_input(f"{prefix}.{setting}")
-                _variant(prefix, name)
+            _variant(prefix, name)
 
 
 def _variant(prefix: str, name: str) -> None:
@@ -90,13 +91,18 @@ def _variant(prefix: str, name: str) -> None:
             st.caption("**As in the paper**, as far as the paper gives settings.")
             return
         said = ", ".join(
-            f"{fields[key].title} {here} (paper: {there})" for key, (here, there) in differing.items()
+            f"{fields[key].title} {_said(here)} (paper: {_said(there)})"
+            for key, (here, there) in differing.items()
         )
         st.caption(f"**Practical variant**, which converges faster or suits this graph: {said}.")
         st.button(
             "Set as in the paper", icon=":material/menu_book:", key=f"paper:{name}", on_click=change,
             args=({f"{prefix}.{key}": there for key, (_, there) in differing.items()},),
         )  # fmt: skip
+
+
+def _said(value: object) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else f"{value}"
 
 
 def _start() -> None:

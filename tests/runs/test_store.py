@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planviz.config import BASE
 from planviz.events import (
     Checkpoint,
     Evaluation,
