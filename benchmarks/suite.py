@@ -254,7 +254,7 @@ def plain_model(runs: Runs, model: PlanningModel) -> plain_loop.PlainTransformer
 
 def scaled(config: ExperimentConfig, changes: Mapping[str, float], repeats: int) -> Result:
     """A PG step of 128 queries with some settings changed, from an untrained base."""
-    changed = with_settings(config, {**changes, "split.train_share": 0.01, "split.paths_per_pair": 1})
+    changed = with_settings(config, {**changes, "split.train_share": 0.05, "split.paths_per_pair": 1})
     return {**changes, **timed_step(changed, trained_base(changed, steps=0), "pg-kl", 128, repeats)}
 
 

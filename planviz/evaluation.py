@@ -18,10 +18,10 @@ from planviz.rollout import sample_paths
 from planviz.task import Bools, Ints, Task, judge, text_arrays
 from planviz.theory import count_correct_paths, optimal_q, text_steps
 
-MAX_ROWS = 4096
+MAX_ROWS = 8192
 """At most so many paths are sampled at once, which bounds the memory of an evaluation."""
 
-KL_SAMPLES = 4
+KL_SAMPLES = 2
 """Samples of each query that the KL to the base is estimated on."""
 
 THEORY_TEXTS = 128
@@ -53,12 +53,12 @@ class Evaluator:
 
     @torch.no_grad()
     def evaluate(
-        self, model: PlanningModel, base: PlanningModel, generator: Generator
+        self, model: PlanningModel, base: PlanningModel | None, generator: Generator
     ) -> dict[Split, tuple[dict[str, float], tuple[QueryPaths, ...]]]:
         """All metrics of a model on some queries of each split, and the paths behind them.
 
         Args:
-            base: the model that `kl_to_base` refers to, at temperature 1.
+            base: the model that `kl_to_base` refers to, at temperature 1; None if it is the model itself.
         """
         parts = [self.task.pairs(split)[: self.settings.pairs] for split in SPLITS]
         queries = np.concatenate(parts)[
@@ -92,7 +92,7 @@ class Evaluator:
         return np.asarray(judge(self.task, *greedy.flat()) == 0)
 
     def _sampled(
-        self, model: PlanningModel, base: PlanningModel, queries: Ints, generator: Generator
+        self, model: PlanningModel, base: PlanningModel | None, queries: Ints, generator: Generator
     ) -> tuple[list[QueryPaths], Floats]:
         """The paths sampled for each query, and (P,) estimates of the KL to the base."""
         samples = self.settings.samples
@@ -109,6 +109,9 @@ class Evaluator:
                 temperature=self.temperature,
             )
             grouped += group_paths(self.task, *sampled.flat(), samples)
+            if base is None:
+                divergences.append(np.zeros((len(sampled.lengths[0]) // samples, 1)))
+                continue
             some = np.arange(sampled.lengths.size).reshape(-1, samples)[:, :KL_SAMPLES]
             some_paths = Paths(*(array[:, some.ravel()] for array in sampled))
             divergences.append(kl_to_base(model, base, some_paths, self.temperature).reshape(some.shape))

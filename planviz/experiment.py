@@ -263,7 +263,8 @@ class Runs:
         began = self.elapsed()
         told: list[RunEvent] = []
         for index, generator in enumerate(self._generators(f"evaluation {self.step}")):
-            model, base = self.model.alone(index), self.base.alone(index)
+            model = self.model.alone(index)
+            base = None if self.arm == BASE else self.base.alone(index)
             seed, found = self.seeds[index], self.evaluator.evaluate(model, base, generator)
             for split, (values, paths) in found.items():
                 evaluation = Evaluation(self.step, self.samples, self.elapsed(), split, values)
