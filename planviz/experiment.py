@@ -11,6 +11,7 @@ import copy
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -110,7 +111,7 @@ def train_seeds(
             break
         runs.train_step()
         yield from runs.drop_diverged()
-        if runs.step in runs.evaluation_steps:
+        if runs.step in runs.evaluation_steps and runs.seeds:
             yield from runs.report()
             yield from runs.evaluate()
         elif runs.report_is_due() or commands.stepping:
@@ -158,7 +159,6 @@ class Runs:
         self.arm, self.seeds, self.bases = arm, list(seeds), bases
         self.experiment, self.config = config, config.arm(arm)
         self.task = build_task(config)
-        self.evaluator = Evaluator(self.task, self.config, config.evaluation)
         self.evaluation_steps = evaluation_steps(self.config.steps, config.evaluation.evaluations)
         self.step = self.samples = 0
         self.tokens = np.zeros(len(seeds))
@@ -194,6 +194,11 @@ class Runs:
             state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
             generators.append(Generator().manual_seed(int(state >> 1)))
         return generators
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Made when it is first needed: on large graphs, counting all correct paths takes seconds."""
+        return Evaluator(self.task, self.config, self.experiment.evaluation)
 
     # The clock counts training and evaluation, not pauses.
 

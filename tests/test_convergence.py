@@ -43,9 +43,9 @@ def test_q_learning_with_process_rewards_converges_to_the_optimal_values(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever it has been. There must be room for detours: a path that is cut off teaches lower values."""
-    task = replace(task_of(GRAPH), max_steps=32)
+    task = replace(task_of(GRAPH), max_steps=24)
     config = QLearningConfig(
-        steps=500, batch_size=128, learning_rate=0.02, schedule="linear",
+        steps=300, batch_size=128, learning_rate=0.03, schedule="linear",
         exploration=0.5, rollout_temperature=1, calibrate_head=False,
     )  # fmt: skip
     model = build_model(ModelConfig(kind=kind), task.nodes, task.max_steps, generators(0))
@@ -133,7 +133,7 @@ def test_q_learning_with_outcome_rewards_forgets_how_to_arrive(told: list[RunEve
     assert before["sampled_accuracy"] > 0.9 and after["sampled_accuracy"] < 0.1
     task = build_task(CONFIG)
     outcome, process = (differences(task, final_logits(told, arm)) for arm in ("outcome", "process"))
-    assert outcome < 0.03 and process > 0.3, f"standard deviations {outcome:.3f} and {process:.3f}"
+    assert outcome < 0.05 and process > 0.3, f"standard deviations {outcome:.3f} and {process:.3f}"
 
 
 def final_logits(told: Iterable[RunEvent], arm: str) -> Floats:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from planviz.config import EvaluationConfig, PolicyGradientConfig, QLearningConfig, SftConfig
-from planviz.evaluation import ArmConfig, Evaluator, kl_to_base, policy_temperature
+from planviz.evaluation import KL_SAMPLES, ArmConfig, Evaluator, kl_to_base, policy_temperature
 from planviz.events import QueryPaths, Split
 from planviz.exact import exact_metrics, outcome_shares, policy_table
 from planviz.metrics import sampled_metrics
@@ -44,7 +44,7 @@ def task() -> Task:
 
 def measure(
     model: PlanningModel,
-    base: PlanningModel,
+    base: PlanningModel | None,
     task: Task,
     arm: ArmConfig | None = None,
     *,
@@ -208,20 +208,23 @@ def test_kl_to_base_adds_up_along_the_sampled_paths(kind: str, temperature: floa
 def test_kl_to_base_is_the_mean_over_the_sampled_paths_of_a_split(kind: str, task: Task) -> None:
     model, base = model_of(kind, task), model_of(kind, task, seed=1)
     arm = QLearningConfig(policy_temperature=0.5)
-    for values, queries in measure(model, base, task, arm, samples=4).values():
+    for values, queries in measure(model, base, task, arm, samples=KL_SAMPLES).values():
         divergences = [
             count * kl_along(model, base, (query.source, query.target), list(path), 0.5)
             for query in queries
             for path, count in zip(query.paths, query.counts, strict=True)
         ]
-        assert values["kl_to_base"] == pytest.approx(sum(divergences) / (4 * len(queries)), rel=1e-3)
+        assert values["kl_to_base"] == pytest.approx(sum(divergences) / (KL_SAMPLES * len(queries)), rel=1e-3)
 
 
 @kinds
 def test_a_model_is_no_distance_from_itself(kind: str, task: Task) -> None:
     model = model_of(kind, task)
-    for values, _ in measure(model, model_of(kind, task), task).values():
-        assert values["kl_to_base"] == pytest.approx(0, abs=1e-6)
+    found, without_base = measure(model, model_of(kind, task), task), measure(model, None, task)
+    for split in SPLITS:
+        assert found[split][0]["kl_to_base"] == pytest.approx(0, abs=1e-6)
+        assert without_base[split][0]["kl_to_base"] == 0
+        assert without_base[split][1] == found[split][1]
     assert kl_to_base(model, model, sampled(model, task), 0.5).mean() > 0.01
 
 

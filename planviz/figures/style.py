@@ -181,7 +181,8 @@ METRICS = {
     "kl_to_base": Metric("KL to base", "How far the policy has moved from the base model; 0: not at all."),
     "q_error": Metric(
         "Distance to Q*",
-        "How far the learned Q-values are from the exact ones, on average; 0: learned exactly.",
+        "How far the learned Q-values are from the exact ones, on average; 0: learned exactly. Exploring under a short "
+        "length limit keeps it above 0.",
     ),
     "q_error_max": Metric("Largest distance to Q*", "The worst learned Q-value, against the exact one."),
     "kl_to_cooccurrence": Metric(

@@ -214,23 +214,24 @@ class RunManager:
                 self.store.set_state(run.id, "stopped", f"Not begun, because its SFT base is {base.state}.")
             elif base is None or base.state == "finished":
                 ready.append(run)
-        while self._has_a_place():
+        while (places := self._places()) > 0:
             # A run that is resumed at once may still be winding up.
             free = [r for r in ready if r.id not in self._live and r.experiment_id not in self._held]
             if not free:
                 return
-            together = self._together(free)
+            together = self._together(free, places)
             ready = [run for run in ready if run not in together]
             self._launch(together)
 
-    def _has_a_place(self) -> bool:
-        return sum(not live.paused for live in set(self._live.values())) < self.workers
+    def _places(self) -> int:
+        """How many processes may be started; negative if paused runs have gone on meanwhile."""
+        return self.workers - sum(not live.paused for live in set(self._live.values()))
 
-    def _together(self, free: Sequence[RunRecord]) -> list[RunRecord]:
-        """The first of the runs, and as many other seeds of its arm as leave work for every process."""
+    def _together(self, free: Sequence[RunRecord], places: int) -> list[RunRecord]:
+        """The first of the runs, and as many other seeds of its arm as leave work for every place."""
         first = free[0]
         siblings = [run for run in free if run.experiment_id == first.experiment_id]
-        size = min(MAX_TOGETHER, math.ceil(len(siblings) / self.workers))
+        size = min(MAX_TOGETHER, math.ceil(len(siblings) / places))
         resumes_at = self.store.resume_step(first.id)
         same = (r for r in siblings if r.arm == first.arm and self.store.resume_step(r.id) == resumes_at)
         return list(itertools.islice(same, size))
