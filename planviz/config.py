@@ -37,7 +37,10 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-GraphKind = Literal["acyclic", "directed", "staged", "grid", "blocksworld", "file"]
+GraphKind = Literal[
+    "acyclic", "directed", "staged", "grid", "maze", "tree", "small-world", "preferential", "blocksworld", "hanoi",
+    "file",
+]  # fmt: skip
 
 
 class GraphConfig(Section):
@@ -49,9 +52,31 @@ class GraphConfig(Section):
     nodes: int = setting(24, "Nodes", "How many nodes the graph has.", paper=100, ge=2, le=1600)
     density: float = setting(0.2, "Density", "The probability of each possible edge.", paper=0.15, gt=0, le=1)
     stages: int = setting(3, "Stages", "How many stages the nodes are divided into.", ge=2, le=12)
-    rows: int = setting(5, "Rows", "How many rows the grid has.", ge=2, le=20)
-    columns: int = setting(5, "Columns", "How many columns the grid has.", ge=2, le=20)
-    blocks: int = setting(4, "Blocks", "How many blocks are stacked.", paper=4, ge=3, le=4)
+    rows: int = setting(5, "Rows", "How many rows the grid or maze has.", ge=2, le=20)
+    columns: int = setting(5, "Columns", "How many columns the grid or maze has.", ge=2, le=20)
+    openings: float = setting(
+        0.1, "Openings", "Share of the walls that are opened. 0: one way between two cells; 1: no walls.",
+        ge=0, le=1,
+    )  # fmt: skip
+    tree: Literal["regular", "random"] = setting(
+        "regular", "Tree", "Regular: every node has the same number of children, level by level. "
+        "Random: each labelled tree is equally likely.",
+    )  # fmt: skip
+    children: int = setting(2, "Children", "How many children a node has.", ge=1, le=10)
+    both_ways: bool = setting(
+        False, "Both ways", "Edges also lead back to the root: every node can be reached from every other."
+    )
+    neighbours: int = setting(
+        4, "Neighbours", "How many edges each node has, at first to the nearest on the ring.", ge=1, le=20
+    )
+    rewiring: float = setting(
+        0.1, "Rewiring", "The probability that an edge becomes a shortcut to any other node.", ge=0, le=1
+    )
+    links: int = setting(2, "Links", "With how many earlier nodes each new node is linked.", ge=1, le=20)
+    blocks: int = setting(
+        4, "Blocks", "How many blocks are stacked: 2 to 5 have 3, 13, 73 and 501 states.", paper=4, ge=2, le=5
+    )
+    disks: int = setting(3, "Disks", "How many disks lie on the three pegs: n have 3ⁿ states.", ge=1, le=6)
     seed: int = setting(0, "Graph seed", "Another seed draws another graph.", ge=0, le=2**31 - 1)
     labels: tuple[str, ...] = setting((), "Labels", "Node names of a graph from a file.")
     edges: tuple[tuple[int, int], ...] = setting((), "Edges", "Edges of a graph from a file.")

@@ -7,6 +7,7 @@ prompt is ``s t s``, and a *path* is what follows it. Token ids 0 … n-1 are th
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import networkx as nx
@@ -19,8 +20,11 @@ from planviz.graphs.generate import build_graph
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-MAX_TEXTS = 500_000
-"""So many SFT texts fit comfortably in memory, and are walked in seconds."""
+MAX_TEXT_TOKENS = 2_500_000
+"""SFT texts of so many tokens in all fit comfortably in memory, and are walked in seconds."""
+
+WALKS_TO_JUDGE_BY = 1000
+"""After so many walks it is estimated how many tokens all of them will have."""
 
 OUTCOMES = ("correct", "invalid_edge", "stopped_early", "never_arrived")
 """How a path can end, in the order in which failures are named."""
@@ -86,21 +90,11 @@ def build_task(config: ExperimentConfig) -> Task:
     distance = shortest_distances(adjacency)
     rng = np.random.default_rng(config.split.seed)
     train_pairs, test_pairs = split_pairs(distance, config.split.train_share, rng)
-    if (count := len(train_pairs) * config.split.paths_per_pair) > MAX_TEXTS:
-        raise TaskError(
-            f"{len(train_pairs):,} training pairs with {config.split.paths_per_pair} paths each make {count:,} "
-            f"texts; at most {MAX_TEXTS:,} are allowed, so lower the share of training pairs or the paths per pair"
-        )
     useful = {
         target: [np.flatnonzero(row).tolist() for row in adjacency & (distance[:, target] >= 0)]
         for target in set(train_pairs[:, 1].tolist())
     }
-    walks = random.Random(config.split.seed)
-    texts = tuple(
-        random_walk(useful[target], source, target, walks)
-        for source, target in train_pairs.tolist()
-        for _ in range(config.split.paths_per_pair)
-    )
+    texts = walk_texts(useful, train_pairs, config.split.paths_per_pair, random.Random(config.split.seed))
     return Task(
         graph, adjacency, distance, train_pairs, test_pairs, texts, length_limit(graph, distance, texts)
     )
@@ -138,6 +132,33 @@ def split_pairs(distance: Ints, train_share: float, rng: np.random.Generator) ->
             f"choose a share between {1 / len(pairs):.2g} and {1 - 1 / len(pairs):.2g}"
         )
     return np.ascontiguousarray(pairs[:train]), np.ascontiguousarray(pairs[train:])
+
+
+def walk_texts(
+    useful: Mapping[int, list[list[int]]], pairs: Ints, paths_per_pair: int, rng: random.Random
+) -> tuple[tuple[int, ...], ...]:
+    """`paths_per_pair` random walks for each of the (P, 2) pairs.
+
+    Args:
+        useful: for every target the neighbours of each node from which it can be reached.
+
+    Raises:
+        TaskError: going by the first walks, all of them would be longer than `MAX_TEXT_TOKENS`.
+    """
+    texts: list[tuple[int, ...]] = []
+    tokens, total = 0, len(pairs) * paths_per_pair
+    for source, target in pairs.tolist():
+        for _ in range(paths_per_pair):
+            texts.append(random_walk(useful[target], source, target, rng))
+            tokens += len(texts[-1])
+            if len(texts) == min(WALKS_TO_JUDGE_BY, total) and tokens / len(texts) * total > MAX_TEXT_TOKENS:
+                mean = tokens / len(texts)
+                raise TaskError(
+                    f"{len(pairs):,} training pairs with {paths_per_pair} paths of about {mean:.0f} nodes each are "
+                    f"too much text; {int(MAX_TEXT_TOKENS / mean):,} such paths are allowed, so lower the share of "
+                    "training pairs or the paths per pair"
+                )
+    return tuple(texts)
 
 
 def random_walk(useful: list[list[int]], source: int, target: int, rng: random.Random) -> tuple[int, ...]:

@@ -2,62 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import streamlit as st
 
 from planviz.config import GraphConfig, GraphKind
 from planviz.folders import app_folder
 from planviz.graphs.files import MAX_ELEMENTS, MAX_FILE_BYTES, GraphFileError, read_graphml
 from planviz.graphs.generate import MAX_EDGES, MAX_LABEL, MAX_NODES
+from planviz.graphs.kinds import KINDS, settings_that_matter
 from planviz.ui.settings import setting_input
 from planviz.ui.state import change, draft, set_draft
 from planviz.ui.text import sentence
 
-
-class Kind(NamedTuple):
-    """What the page says about a kind of graph, and the settings that matter for it."""
-
-    title: str
-    use: str
-    settings: tuple[str, ...] = ()
-
-
-KINDS: dict[GraphKind, Kind] = {
-    "acyclic": Kind(
-        "Acyclic Erdős–Rényi",
-        "Random edges that only lead to higher numbers: the paper's graph, on which every claim can be seen "
-        "and all correct paths can be counted exactly.",
-        ("graph.nodes", "graph.density", "graph.seed"),
-    ),
-    "directed": Kind(
-        "Directed Erdős–Rényi",
-        "Random edges in all directions, so there are cycles: good for seeing why Q-learning then wants a "
-        "discount γ below 1.",
-        ("graph.nodes", "graph.density", "graph.seed"),
-    ),
-    "staged": Kind(
-        "Staged",
-        "Edges stay within a stage or lead to the next one: good for long paths, which a model has to put "
-        "together from short ones.",
-        ("graph.nodes", "graph.stages", "graph.density", "graph.seed"),
-    ),
-    "grid": Kind(
-        "Grid",
-        "The streets of a town: good for diversity, because many shortest paths tie.",
-        ("graph.rows", "graph.columns"),
-    ),
-    "blocksworld": Kind(
-        "Blocksworld",
-        "The classic planning puzzle: a node is a way to stack the blocks, an edge moves one block. Good for "
-        "checking that the claims hold beyond random graphs.",
-        ("graph.blocks",),
-    ),
-    "file": Kind(
-        "From a GraphML file",
-        "Your own graph, or one of the examples: good for questions of your own.",
-    ),
-}
 EXAMPLES = {"courses": "Courses", "river-crossing": "River crossing", "towers-of-hanoi": "Towers of Hanoi"}
 KIND, UPLOAD, PROBLEM = "build:kind", "build:upload", "build:problem"
 TAKEN = "build:taken"
@@ -78,10 +33,11 @@ def graph_settings() -> None:
     if kind == "file":
         _files()
         return
+    settings = settings_that_matter(draft().graph)
     with st.grid(2, min_column_width=120):
-        for setting in KINDS[kind].settings:
-            setting_input(setting)
-    if "graph.seed" in KINDS[kind].settings:
+        for name in settings:
+            setting_input(f"graph.{name}")
+    if "seed" in settings:
         reroll_button("Draw another graph", "graph.seed", "The same settings with the next seed.")
 
 

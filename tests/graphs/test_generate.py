@@ -1,22 +1,31 @@
 from __future__ import annotations
 
+import hashlib
 import itertools
 import string
+from typing import get_args
 
 import networkx as nx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planviz.config import GraphConfig, GraphKind
+from planviz.config import PRESETS, GraphConfig, GraphKind, preset
 from planviz.graphs.generate import MAX_EDGES, MAX_LABEL, MAX_NODES, GraphError, build_graph, clean_labels
+from planviz.graphs.kinds import KINDS, settings_that_matter
 
 CONFIGS = [
     GraphConfig(),
     GraphConfig(kind="directed"),
     GraphConfig(kind="staged"),
     GraphConfig(kind="grid", rows=3, columns=7),
+    GraphConfig(kind="maze"),
+    GraphConfig(kind="tree"),
+    GraphConfig(kind="tree", tree="random", both_ways=True),
+    GraphConfig(kind="small-world"),
+    GraphConfig(kind="preferential"),
     GraphConfig(kind="blocksworld", blocks=3),
+    GraphConfig(kind="hanoi"),
     GraphConfig(kind="file", labels=("a", "b", "c"), edges=((0, 1), (2, 0))),
 ]
 
@@ -25,14 +34,70 @@ def listed(labels: tuple[str, ...], edges: tuple[tuple[int, int], ...]) -> nx.Di
     return build_graph(GraphConfig(kind="file", labels=labels, edges=edges))
 
 
+ALWAYS = {
+    "acyclic 24 55": "3425069dcfb464c2",
+    "acyclic 30 100": "13365b761e15652e",
+    "acyclic 100 771": "4ac5a033a959b2f1",
+    "directed 24 110": "ee5ad63ee6caf03b",
+    "staged 24 43": "cadc3ac622831af4",
+    "grid 21 64": "75c4ef0e3f515af1",
+    "maze 25 52": "6227847782fcecd8",
+    "tree 24 23": "944f09b0cbeb3868",
+    "tree 24 46": "d8a88815c56321e1",
+    "small-world 24 96": "6bba5f5cc71f75b7",
+    "preferential 24 44": "d0ce5446561e0c3c",
+    "hanoi 27 78": "fcb41e5dc2b0ff19",
+    "blocksworld 13 30": "7b216972bf05d9dc",
+    "blocksworld 73 240": "332369e3f1e65d86",
+}
+"""A graph's kind, nodes and edges, and the hash of all that is in it, which may never change: people share and
+compare what they trained on these graphs."""
+
+
+def printed(graph: nx.DiGraph[int]) -> tuple[str, str]:
+    content = repr((list(graph.nodes(data=True)), list(graph.edges)))
+    name = f"{graph.graph['kind']} {len(graph)} {graph.number_of_edges()}"
+    return name, hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def test_settings_give_the_graph_that_they_always_gave() -> None:
+    configs = [preset(name).graph for name in PRESETS] + [c for c in CONFIGS if c.kind != "file"]
+    assert dict(printed(build_graph(config)) for config in configs) == ALWAYS
+
+
+def test_every_kind_is_tested_and_has_its_words() -> None:
+    assert {config.kind for config in CONFIGS} == set(KINDS) == set(get_args(GraphKind))
+    for kind in KINDS.values():
+        assert kind.title and kind.use.endswith(".") and set(kind.settings) <= set(GraphConfig.model_fields)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+def test_the_graph_depends_on_exactly_the_settings_that_matter(config: GraphConfig) -> None:
+    """Other values of all other settings change nothing; those that matter, each, can change the graph."""
+    others = {
+        "nodes": 19, "density": 0.7, "stages": 2, "rows": 6, "columns": 6, "openings": 0.6, "children": 3,
+        "both_ways": not config.both_ways, "neighbours": 6, "rewiring": 0.8, "links": 3, "blocks": 4, "disks": 4,
+        "seed": 5, "tree": "regular" if config.tree == "random" else "random",
+    }  # fmt: skip
+    known = set(GraphConfig.model_fields) - {"kind", "labels", "edges"}
+    assert set(others) == known, "a new setting needs a value to try here"
+    graph, matter = build_graph(config), settings_that_matter(config)
+    idle = {name: value for name, value in others.items() if name not in matter}
+    assert list(build_graph(config.model_copy(update=idle)).edges) == list(graph.edges)
+    for name in matter:
+        changed = build_graph(config.model_copy(update={name: others[name]}))
+        assert list(changed.edges) != list(graph.edges), name
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
 def test_every_kind_keeps_the_contract(config: GraphConfig) -> None:
     graph = build_graph(config)
     assert graph.is_directed() and not graph.is_multigraph()
     assert list(graph) == list(range(len(graph)))
     assert graph.graph["kind"] == config.kind
-    labels = [label for _, label in graph.nodes(data="label")]
+    labels = [graph.nodes[node]["label"] for node in graph]
     assert all(isinstance(label, str) and label for label in labels) and len(set(labels)) == len(labels)
+    assert clean_labels(labels) == tuple(labels)
     assert nx.number_of_selfloops(graph) == 0
 
 
@@ -43,7 +108,7 @@ def test_the_same_settings_give_the_same_graph(config: GraphConfig) -> None:
     assert list(first.edges) == list(second.edges)
 
 
-@pytest.mark.parametrize("kind", ["acyclic", "directed", "staged"])
+@pytest.mark.parametrize("kind", ["acyclic", "directed", "staged", "maze", "small-world", "preferential"])
 def test_another_seed_gives_another_graph(kind: GraphKind) -> None:
     graphs = [build_graph(GraphConfig(kind=kind, seed=seed)) for seed in (0, 1)]
     assert set(graphs[0].edges) != set(graphs[1].edges)

@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 
 from planviz.config import ExperimentConfig, GraphConfig, preset
 from planviz.graphs.files import GraphFileError, read_graphml, write_graphml
-from planviz.graphs.generate import build_graph
+from planviz.graphs.generate import MAX_NODES, build_graph
+from planviz.graphs.kinds import KINDS, settings_that_matter
 from planviz.task import build_task
 from planviz.ui.build_network import isolated
 from planviz.ui.build_text import count, text_table
@@ -77,7 +78,9 @@ def graphml(*labels: str) -> bytes:
 
 @pytest.mark.parametrize(
     "kind", [{"kind": "acyclic"}, {"kind": "directed", "nodes": 12}, {"kind": "staged"}, {"kind": "grid"},
-             {"kind": "blocksworld", "blocks": 3}]
+             {"kind": "maze"}, {"kind": "tree", "tree": "random"}, {"kind": "tree", "both_ways": True},
+             {"kind": "small-world", "neighbours": 3}, {"kind": "preferential"},
+             {"kind": "blocksworld", "blocks": 3}, {"kind": "hanoi"}]
 )  # fmt: skip
 def test_every_kind_is_drawn_with_its_facts(kind: dict[str, Any]) -> None:
     app = open_build(**{f"graph_{key}": value for key, value in kind.items()})
@@ -127,6 +130,36 @@ def test_only_the_settings_of_the_kind_are_there() -> None:
     assert settings() == {"setting:graph.rows", "setting:graph.columns"}
     choose(app, "blocksworld")
     assert settings() == {"setting:graph.blocks"}
+    choose(app, "tree")
+    assert settings() == {"setting:graph.nodes", "setting:graph.children"}
+    app.selectbox(key="setting:graph.tree").set_value("random").run()
+    assert settings() == {"setting:graph.nodes", "setting:graph.seed"}
+    app.toggle(key="setting:graph.both_ways").set_value(True).run()
+    assert facts(app)["Acyclic"] == "no"
+
+
+def test_every_kind_can_be_chosen_says_what_it_is_good_for_and_makes_a_task() -> None:
+    app = open_build()
+    titles = dict(zip(KINDS, app.selectbox(key="build:kind").options, strict=True))
+    for kind, (title, use, names) in KINDS.items():
+        if kind == "file":
+            continue
+        choose(app, kind)
+        assert draft(app).graph == preset("quick").graph.model_copy(update={"kind": kind})
+        assert titles[kind] == title and use in [caption.value for caption in app.caption]
+        widgets = [*app.number_input, *app.selectbox, *app.toggle]
+        shown = {str(w.key).split(".")[1] for w in widgets if "setting:graph." in str(w.key)}
+        assert shown == set(settings_that_matter(draft(app).graph)) <= set(names)
+        assert ("build:reroll:graph.seed" in [button.key for button in app.button]) == ("seed" in shown)
+        assert not app.error and not app.button(key="build:train").disabled
+        assert facts(app)["Nodes"] == str(len(build_graph(draft(app).graph)))
+
+
+@pytest.mark.parametrize(("blocks", "states"), [(2, "3"), (5, "501")])
+def test_blocksworld_has_two_to_five_blocks(blocks: int, states: str) -> None:
+    split = {"split_train_share": 0.5 if blocks == 2 else 0.01, "split_paths_per_pair": 1}
+    app = open_build(graph_kind="blocksworld", graph_blocks=blocks, **split)
+    assert facts(app)["Nodes"] == states and not app.error
 
 
 def test_settings_change_the_graph() -> None:
@@ -179,6 +212,8 @@ def test_share_paths_and_seed_change_split_and_texts() -> None:
         ({"graph_nodes": 4, "graph_density": 0.01, "graph_seed": 1}, "0 pairs of nodes have a path"),
         ({"graph_nodes": 3, "graph_density": 1, "split_train_share": 0.9}, "leaves no test pairs"),
         ({"graph_nodes": 4, "graph_kind": "staged", "graph_stages": 6}, "choose at most 4 stages"),
+        ({"graph_nodes": 4, "graph_kind": "small-world"}, "choose at most 3 neighbours"),
+        ({"graph_nodes": 2, "graph_kind": "preferential"}, "choose at most 1 links"),
     ],
 )
 def test_what_makes_no_task_is_told_in_a_sentence_and_nothing_is_lost(
@@ -188,11 +223,12 @@ def test_what_makes_no_task_is_told_in_a_sentence_and_nothing_is_lost(
     assert len(app.error) == 1
     assert words in app.error[0].value.replace("\\", "")
     assert app.button(key="build:train").disabled
-    if "graph_stages" not in settings:  # there the settings fit no graph at all
+    if "graph_kind" not in settings:  # there the settings fit no graph at all
         assert facts(app)["Nodes"] == str(settings["graph_nodes"])
         assert drawn(app)["nodes"]
     app.number_input(key="setting:graph.nodes").set_value(20).run()
-    app.number_input(key="setting:graph.density").set_value(0.5).run()
+    if "density" in settings_that_matter(draft(app).graph):
+        app.number_input(key="setting:graph.density").set_value(0.5).run()
     assert not app.error
     assert not app.button(key="build:train").disabled
 
@@ -202,7 +238,8 @@ def test_a_number_out_of_range_in_a_link_keeps_the_presets_value() -> None:
     app.query_params["graph.nodes"] = "9000"
     app.run()
     assert any(
-        "graph.nodes" in notice.value.replace("\\", "") and "400" in notice.value for notice in app.warning
+        "graph.nodes" in notice.value.replace("\\", "") and str(MAX_NODES) in notice.value
+        for notice in app.warning
     )
     app.switch_page("pages/build.py").run()
     assert facts(app)["Nodes"] == str(preset("quick").graph.nodes)
@@ -233,7 +270,10 @@ def uploading() -> Iterator[AppTest]:
 
 def test_limits_are_stated_before_a_file_is_uploaded(uploading: AppTest) -> None:
     assert any(
-        all(limit in caption.value for limit in ("400 nodes", "20,000 edges", "5 MB", "60 characters"))
+        all(
+            limit in caption.value
+            for limit in (f"{MAX_NODES} nodes", "20,000 edges", "5 MB", "60 characters")
+        )
         for caption in uploading.caption
     )
 

@@ -1,0 +1,15 @@
+"""How large a graph may be, and the error that says so."""
+
+from __future__ import annotations
+
+MAX_NODES = 1600
+MAX_EDGES = 20_000
+"""At most this many edges in a graph that lists them (kind "file")."""
+MAX_RANDOM_EDGES = 100_000
+"""At most this many edges in a graph that is drawn at random."""
+MAX_LABEL = 60
+"""Longer labels are cut to this many characters, the last of which is then …"""
+
+
+class GraphError(ValueError):
+    """A graph cannot be made as asked; the message says what is wrong and what is allowed."""
