@@ -104,13 +104,9 @@ def draw_tokens(
     if exploration > 0:
         probabilities *= 1 - exploration
         probabilities[:, :-1] += exploration / (probabilities.shape[1] - 1)
-    cumulative = probabilities.cumsum(axis=1, dtype=np.float64)
-    cumulative /= cumulative[:, -1:]
-    np.fmin(cumulative, 1, out=cumulative)  # a seed that has diverged (NaN) must not disturb the others
-    # One sorted list of all rows: row r lies between r and r + 1.
-    cumulative += np.arange(len(cumulative))[:, None]
-    found = np.searchsorted(cumulative.ravel(), row + uniforms.astype(np.float64), side="right")
-    return np.asarray(found - row * logits.shape[1])
+    cumulative = probabilities.cumsum(axis=1, dtype=np.float64)[row]
+    passed = cumulative <= (uniforms * cumulative[:, -1])[:, None]
+    return np.asarray(passed.sum(axis=1))  # of a seed that has diverged (NaN) nothing is passed
 
 
 def _next_rows(row: Ints, token: Ints, seeds: int, width: int, *, share: bool) -> tuple[Ints, Ints, Ints]:

@@ -1,139 +1,157 @@
-"""GraphML in and out. Uploaded files are hostile: they are parsed without entities, limited and checked."""
+"""Graphs in and out of files: the formats, how they are told apart, and their limits.
+
+Uploaded files are hostile: size is checked first, everything else is limited while it is read, and whatever is wrong
+becomes one sentence in a GraphFileError.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from io import BytesIO
-from itertools import islice
-from typing import TYPE_CHECKING
-from xml.etree.ElementTree import ParseError
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import networkx as nx
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import iterparse
 
 from planviz.config import GraphConfig
-from planviz.graphs.generate import MAX_EDGES, MAX_NODES, GraphError, clean_label, clean_labels
+from planviz.graphs.formats import alpine, dot, edge_list, graphml, matrix, node_link, tables
+from planviz.graphs.formats.alpine import ImportedTask
+from planviz.graphs.formats.alpine import write_task as write_alpine
+from planviz.graphs.formats.common import Found, GraphFileError, check_size, shown
+from planviz.graphs.formats.limits import MAX_ELEMENTS, MAX_FILE_BYTES, MAX_TEXT_BYTES, stated_limits
 
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
-
-MAX_FILE_BYTES = 5_000_000
-MAX_ELEMENTS = 200_000
-"""Beside these, files keep the limits of every listed graph: MAX_NODES, MAX_EDGES and MAX_LABEL."""
-
-REFUSED = {"graph": "nested graphs", "hyperedge": "hyperedges", "port": "ports"}
-
-
-class GraphFileError(GraphError):
-    """A file holds no graph that planviz can use; the message says why and what is allowed."""
+__all__ = [
+    "FORMATS", "MAX_ELEMENTS", "MAX_FILE_BYTES", "MAX_TEXT_BYTES", "UPLOADS", "Format", "GraphFileError",
+    "ImportedGraph", "ImportedTask", "check_ending", "import_graph", "read_alpine", "read_graph",
+    "read_graphml", "stated_limits", "write_alpine", "write_graph", "write_graphml",
+]  # fmt: skip
 
 
-def read_graphml(data: bytes) -> GraphConfig:
-    """The graph in a GraphML file, as settings of kind "file".
+class Format(NamedTuple):
+    """A format of graph files."""
 
-    A node's label is its data named `label` or `name`, or the text that yEd shows, or else its id; it is made
-    safe by `clean_labels`. An undirected edge becomes one edge each way; as in networkx, edges are undirected
-    unless the file says otherwise. Edges from a node to itself and repeated edges are left out.
+    title: str
+    endings: tuple[str, ...]
+    """Of file names, in small letters; the first is the usual one."""
+    mime: str
+    read: Callable[[bytes], Found]
+    write: Callable[[nx.DiGraph[int]], bytes]
+
+
+FORMATS = {
+    "graphml": Format("GraphML", (".graphml", ".xml"), "application/xml", graphml.read, graphml.write),
+    "adjacency": Format(
+        "Adjacency matrix (CSV)", (".adjacency.csv", ".adj.csv"), "text/csv", tables.read, matrix.write
+    ),
+    "edges": Format(
+        "Edge list (CSV)",
+        (".csv", ".tsv", ".edgelist", ".edges"),
+        "text/csv",
+        tables.read,
+        edge_list.write,
+    ),
+    "json": Format("JSON (node-link)", (".json",), "application/json", node_link.read, node_link.write),
+    "dot": Format("DOT (Graphviz)", (".dot", ".gv"), "text/vnd.graphviz", dot.read, dot.write),
+}
+UPLOADS = ("graphml", "xml", "csv", "tsv", "edgelist", "edges", "json", "dot", "gv", "txt")
+"""The endings that an upload may have, without their dots."""
+
+
+class ImportedGraph(NamedTuple):
+    """What a file held."""
+
+    graph: GraphConfig
+    """Settings of kind "file"."""
+    format: str
+    """In words, such as "edge list"."""
+    notes: tuple[str, ...]
+    """What was left out, changed or understood in one of several ways, for the user to know."""
+
+
+def read_graph(name: str, content: bytes) -> GraphConfig:
+    """The graph in a file of any format, as settings of kind "file".
+
+    The format follows from the ending of the file's name or, if that is unknown or .txt, from how the file begins.
+    Nodes keep their names, made safe and different by `clean_labels`. An undirected edge becomes one edge each way;
+    edges from a node to itself and repeated edges are left out.
 
     Raises:
-        GraphFileError: the file is empty, too large, not GraphML or contradicts itself, or its graph has more
-            than planviz can show.
+        GraphFileError: the file holds no graph that planviz can use.
     """
-    root = _parse(data)
-    if (start := _name(root)) != "graphml":
-        raise GraphFileError(f"the file is no GraphML: it starts with <{clean_label(start)}>, not <graphml>")
-    graphs = _children(root, "graph")
-    if len(graphs) != 1:
-        raise GraphFileError(f"the file holds {len(graphs)} graphs; exactly one is allowed")
-    for name in map(_name, graphs[0].iterfind(".//")):
-        if name in REFUSED:
-            raise GraphFileError(f"the graph has {REFUSED[name]}; only plain nodes and edges are allowed")
-    nodes = _nodes(graphs[0])
-    edges = tuple(dict.fromkeys(_edges(graphs[0], {node: index for index, node in enumerate(nodes)})))
-    if not 1 <= len(edges) <= MAX_EDGES:
-        raise GraphFileError(
-            f"the graph has {len(edges):,} edges between different nodes; 1 to {MAX_EDGES:,} are allowed"
-        )
-    return GraphConfig(kind="file", labels=_labels(root, nodes), edges=edges)
+    return import_graph(name, content).graph
+
+
+def import_graph(name: str, content: bytes) -> ImportedGraph:
+    """Like `read_graph`, and says which format it was and what was left out."""
+    found = _found(name, content)
+    return ImportedGraph(found.config(), found.format, found.all_notes())
+
+
+def write_graph(name: str, graph: nx.DiGraph[int]) -> bytes:
+    """The graph in the format that the ending of the file's name says.
+
+    Raises:
+        GraphFileError: the ending is unknown.
+    """
+    return check_ending(name).write(graph)
+
+
+def check_ending(name: str) -> Format:
+    """The format that the ending of a file's name says.
+
+    Raises:
+        GraphFileError: the ending is unknown.
+    """
+    format = _by_ending(name)
+    if format is None:
+        known = ", ".join(format.endings[0] for format in FORMATS.values())
+        raise GraphFileError(f"the ending of {shown(name)} names no format; {known} are known")
+    return format
+
+
+def read_alpine(files: Mapping[str, bytes]) -> ImportedTask:
+    """ALPINE's three files by name: a graph, and texts in a .txt whose name has "train" and one that has "test".
+
+    Raises:
+        GraphFileError: a file is missing or one too many, the graph cannot be used, a text is no path of it, or a pair
+            is in both texts.
+    """
+    texts = [name for name in files if name.lower().endswith(".txt")]
+    train = [name for name in texts if "train" in name.lower()]
+    test = [name for name in texts if "test" in name.lower() and name not in train]
+    graphs = [name for name in files if name not in texts]
+    if not (len(files) == 3 and len(train) == len(test) == len(graphs) == 1):
+        given = ", ".join(map(shown, list(files)[:5])) or "none"
+        raise GraphFileError(f"{given} given; three files are expected: the graph, train_….txt and test.txt")
+    found = _found(graphs[0], files[graphs[0]])
+    return alpine.read_task(found, (train[0], files[train[0]]), (test[0], files[test[0]]))
+
+
+def read_graphml(content: bytes) -> GraphConfig:
+    """`read_graph` for a file that has to be GraphML."""
+    return read_graph(".graphml", content)
 
 
 def write_graphml(graph: nx.DiGraph[int]) -> bytes:
-    """The graph as GraphML: its nodes, labels and edges, which `read_graphml` reads back."""
-    plain: nx.DiGraph[int] = nx.DiGraph()
-    plain.add_nodes_from((node, {"label": label}) for node, label in graph.nodes(data="label"))
-    plain.add_edges_from(graph.edges)
-    file = BytesIO()
-    nx.write_graphml_xml(plain, file)
-    return file.getvalue()
+    return graphml.write(graph)
 
 
-def _parse(data: bytes) -> Element:
-    """The root of the file, read in pieces so that too many elements never fill the memory."""
-    if len(data) > MAX_FILE_BYTES:
-        raise GraphFileError(
-            f"the file has {len(data) / 1e6:.1f} MB; at most {MAX_FILE_BYTES / 1e6:.0f} MB are allowed"
-        )
-    if not data.strip():
-        raise GraphFileError("the file is empty; a GraphML file is expected")
-    try:
-        started = iterparse(BytesIO(data), events=("start",), forbid_dtd=True)
-        elements: list[Element] = [element for _, element in islice(started, MAX_ELEMENTS + 1)]
-    except DefusedXmlException:
-        raise GraphFileError("the file declares a document type or entities, which are not allowed") from None
-    except (ParseError, ValueError, LookupError) as error:  # the last two: an encoding that cannot be read
-        raise GraphFileError(f"the file is no readable XML ({error}); a GraphML file is expected") from None
-    if len(elements) > MAX_ELEMENTS:
-        raise GraphFileError(f"the file has too many XML elements; at most {MAX_ELEMENTS:,} are allowed")
-    return elements[0]
+def _found(name: str, content: bytes) -> Found:
+    check_size(content)
+    return (_by_ending(name) or _by_beginning(content)).read(content)
 
 
-def _nodes(graph: Element) -> dict[str, Element]:
-    """Every node by its id, in the order of the file."""
-    found = _children(graph, "node")
-    if not 2 <= len(found) <= MAX_NODES:
-        raise GraphFileError(f"the graph has {len(found):,} nodes; 2 to {MAX_NODES} are allowed")
-    nodes: dict[str, Element] = {}
-    for node in found:
-        node_id = node.get("id")
-        if node_id is None:
-            raise GraphFileError("a node has no id; every node needs one of its own")
-        if node_id in nodes:
-            raise GraphFileError(f"the id {clean_label(node_id)!r} is there twice; every node needs its own")
-        nodes[node_id] = node
-    return nodes
+def _by_ending(name: str) -> Format | None:
+    return next((f for f in FORMATS.values() if name.lower().endswith(f.endings)), None)
 
 
-def _edges(graph: Element, index: dict[str, int]) -> Iterator[tuple[int, int]]:
-    """Edges as the file lists them: repeated ones too, but none from a node to itself."""
-    default = "true" if graph.get("edgedefault") == "directed" else "false"
-    for edge in _children(graph, "edge"):
-        ends = [edge.get("source", ""), edge.get("target", "")]
-        for end in ends:
-            if end not in index:
-                raise GraphFileError(f"an edge ends at {clean_label(end)!r}, which is not the id of any node")
-        source, target = (index[end] for end in ends)
-        if source != target:
-            yield source, target
-            if edge.get("directed", default) == "false":
-                yield target, source
-
-
-def _labels(root: Element, nodes: dict[str, Element]) -> tuple[str, ...]:
-    names = {key.get("id"): key.get("attr.name", "").lower() for key in _children(root, "key")}
-    labels = []
-    for node_id, node in nodes.items():
-        data = {names.get(entry.get("key")): entry.text for entry in _children(node, "data")}
-        yed = next((part.text for part in node.iter() if _name(part) == "NodeLabel"), None)
-        candidates = (data.get("label"), data.get("name"), yed)
-        labels.append(next((text for text in candidates if text and text.strip()), node_id))
-    return clean_labels(labels)
-
-
-def _children(parent: Element, name: str) -> list[Element]:
-    return [child for child in parent if _name(child) == name]
-
-
-def _name(element: Element) -> str:
-    """The tag without its namespace: files disagree on GraphML's."""
-    return element.tag.rpartition("}")[2]
+def _by_beginning(content: bytes) -> Format:
+    """XML, JSON and DOT begin in ways that tables do not."""
+    start = content[:200].decode(
+        "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "ignore"
+    )
+    if start.lstrip().startswith("<"):
+        return FORMATS["graphml"]
+    if start.lstrip().startswith(("{", "[")):
+        return FORMATS["json"]
+    dot_starts = re.match(r"\s*(?:(?:strict\s+)?(?:di)?graph\b[^,;\t]*\{|//|/\*)", start, re.IGNORECASE)
+    return FORMATS["dot" if dot_starts else "edges"]

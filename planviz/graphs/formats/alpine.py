@@ -1,0 +1,165 @@
+"""ALPINE's files (arXiv 2405.09220): a graph, and texts `s t s u1 … t`, one a line, to train and to test on.
+
+The words of a text are the ids that the graph's file gives its nodes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import pairwise
+
+import networkx as nx
+
+from planviz.config import GraphConfig
+from planviz.graphs.formats import graphml
+from planviz.graphs.formats.common import Found, GraphFileError, check_size, decoded, shown
+from planviz.graphs.formats.limits import MAX_LINE, MAX_TEXT_BYTES, MAX_TEXT_CELLS, MAX_TEXT_TOKENS
+
+EXPECTED = "one text `s t s u1 … t` a line"
+Pair = tuple[int, int]
+Path = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ImportedTask:
+    """A graph with its split and its texts, exactly as the files have them.
+
+    Attributes:
+        graph: settings of kind "file".
+        train_pairs: (s, t) in the order in which the texts first name them.
+        test_pairs: likewise; none of them is a training pair.
+        texts: the SFT paths, each (s, u1, …, t), as in `planviz.task.Task`.
+        test_texts: the paths in the test file.
+        notes: what was left out of the graph's file, for the user to know.
+    """
+
+    graph: GraphConfig
+    train_pairs: tuple[Pair, ...]
+    test_pairs: tuple[Pair, ...]
+    texts: tuple[Path, ...]
+    test_texts: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+def read_task(found: Found, train: tuple[str, bytes], test: tuple[str, bytes]) -> ImportedTask:
+    """The task in a graph and two files of texts, each given by its name and content.
+
+    Raises:
+        GraphFileError: a text is no path of the graph, a pair is in both files, or there is too much.
+    """
+    for name, content in (train, test):
+        check_size(content, MAX_TEXT_BYTES, shown(name))
+    texts, test_texts = tuple(_texts(found, *train)), tuple(_texts(found, *test))
+    pairs, test_pairs = (dict.fromkeys((text[0], text[-1]) for text in part) for part in (texts, test_texts))
+    if both := pairs.keys() & test_pairs.keys():
+        source, target = min(both)
+        raise GraphFileError(
+            f"the pair {shown(found.names[source])} to {shown(found.names[target])} is in both {shown(train[0])} and "
+            f"{shown(test[0])}; pairs to test on must not be trained on"
+        )
+    return ImportedTask(found.config(), tuple(pairs), tuple(test_pairs), texts, test_texts, found.all_notes())
+
+
+def write_task(
+    graph: nx.DiGraph[int],
+    texts: Sequence[Sequence[int]],
+    test_pairs: Iterable[Sequence[int]],
+    test_texts: Sequence[Sequence[int]] | None = None,
+) -> dict[str, bytes]:
+    """ALPINE's three files by name: path_graph.graphml, train_K.txt (K texts a pair) and test.txt.
+
+    Args:
+        texts: the SFT paths, each (s, u1, …, t).
+        test_pairs: for each pair (s, t), a shortest path is written.
+        test_texts: the paths to write instead, if there are any.
+
+    Raises:
+        GraphFileError: a test pair has no path.
+    """
+    per_pair = max(1, len(texts) // max(1, len({(text[0], text[-1]) for text in texts})))
+    tests = _shortest_paths(graph, test_pairs) if test_texts is None else test_texts
+    return {
+        "path_graph.graphml": graphml.write(graph),
+        f"train_{per_pair}.txt": _lines(texts),
+        "test.txt": _lines(tests),
+    }
+
+
+def _texts(found: Found, file: str, content: bytes) -> Iterator[Path]:
+    index = {name.encode(errors="replace"): node for node, name in enumerate(found.names)}
+    edges = set(found.edges)
+    count = tokens = longest = 0
+    for number, line in enumerate(_utf8_lines(content, shown(file)), 1):
+        words = line.split()
+        if not words:
+            continue
+        where = f"{shown(file)}, line {number}"
+        if len(line) > MAX_LINE:
+            raise GraphFileError(f"{where} has {len(line):,} bytes; at most {MAX_LINE:,} are allowed")
+        if len(words) < 4 or words[0] != words[2] or words[1] != words[-1] or words[0] == words[1]:
+            raise GraphFileError(
+                f"{where} is {_shown(line)}; a text `s t s u1 … t` that leads from s to another node t is expected"
+            )
+        try:
+            path = tuple([index[word] for word in words[2:]])
+        except KeyError as error:
+            raise GraphFileError(
+                f"{where} names {_shown(error.args[0])}, which is no node of the graph"
+            ) from None
+        for step in pairwise(path):
+            if step not in edges:
+                names = " to ".join(shown(found.names[node]) for node in step)
+                raise GraphFileError(f"{where} goes from {names}, but the graph has no such edge")
+        if path[-1] in path[:-1]:
+            raise GraphFileError(
+                f"{where} passes {_shown(words[1])} before its end; a text ends where it arrives"
+            )
+        count, tokens, longest = count + 1, tokens + len(path), max(longest, len(path))
+        if tokens > MAX_TEXT_TOKENS:
+            raise GraphFileError(
+                f"the texts in {shown(file)} have more than {MAX_TEXT_TOKENS:,} nodes together, the most allowed"
+            )
+        if count * longest > MAX_TEXT_CELLS:
+            raise GraphFileError(
+                f"{shown(file)} has {count:,} texts or more, and one of {longest:,} nodes; "
+                f"the product may be at most {MAX_TEXT_CELLS:,}"
+            )
+        yield path
+    if not count:
+        raise GraphFileError(f"{shown(file)} is empty; {EXPECTED} is expected")
+
+
+def _utf8_lines(content: bytes, file: str) -> Iterator[bytes]:
+    """Lines of UTF-8, one by one, so that large files are never in memory twice unless they need another encoding."""
+    marks = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+    if content.startswith(marks) or b"\r" in content or b"\0" in content:
+        content = decoded(content, EXPECTED, file).encode()
+    return iter(BytesIO(content))
+
+
+def _shown(words: bytes) -> str:
+    return shown(words[:1000].decode(errors="replace"))
+
+
+def _lines(paths: Iterable[Sequence[int]]) -> bytes:
+    lines = (" ".join(map(str, (path[0], path[-1], *path))) + "\n" for path in paths)
+    return "".join(lines).encode()
+
+
+def _shortest_paths(graph: nx.DiGraph[int], pairs: Iterable[Sequence[int]]) -> list[list[int]]:
+    """One shortest path a pair, in the order of the pairs."""
+    ordered = [(int(source), int(target)) for source, target in pairs]
+    targets = defaultdict(list)
+    for source, target in ordered:
+        targets[source].append(target)
+    paths = {}
+    for source, wanted in targets.items():
+        found = nx.single_source_shortest_path(graph, source)
+        for target in wanted:
+            if target not in found:
+                raise GraphFileError(f"the pair ({source}, {target}) has no path; a test pair needs one")
+            paths[source, target] = found[target]
+    return [paths[pair] for pair in ordered]
