@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from planviz import __version__
+from planviz.cli_graph import graph_commands
 from planviz.config import (
     ExperimentConfig,
     SettingError,
@@ -34,7 +35,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-graph_commands = typer.Typer(help="Make and check graphs.", no_args_is_help=True)
 runs_commands = typer.Typer(help="List, show, export and delete what was trained.", no_args_is_help=True)
 app.add_typer(graph_commands, name="graph")
 app.add_typer(runs_commands, name="runs")
@@ -268,99 +268,6 @@ def bench(
         print(json.dumps(results))
     else:
         output.print(Markdown(markdown(results)))
-
-
-@graph_commands.command("make")
-def graph_make(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            help="acyclic, directed, staged, grid, maze, tree, small-world, preferential, blocksworld or hanoi."
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--out", help="The file to write: .graphml, .json, .dot, .csv (edges) or .adjacency.csv."
-        ),
-    ],
-    nodes: Annotated[int | None, typer.Option(help="Number of nodes.")] = None,
-    density: Annotated[float | None, typer.Option(help="Probability of each possible edge.")] = None,
-    stages: Annotated[int | None, typer.Option(help="Number of stages.")] = None,
-    rows: Annotated[int | None, typer.Option(help="Rows of a grid or maze.")] = None,
-    columns: Annotated[int | None, typer.Option(help="Columns of a grid or maze.")] = None,
-    openings: Annotated[float | None, typer.Option(help="Share of a maze's walls that are opened.")] = None,
-    tree: Annotated[str | None, typer.Option(help="Kind of tree: regular or random.")] = None,
-    children: Annotated[int | None, typer.Option(help="Children of a node of a regular tree.")] = None,
-    both_ways: Annotated[
-        bool | None, typer.Option("--both-ways", help="A tree's edges also lead back to the root.")
-    ] = None,
-    neighbours: Annotated[int | None, typer.Option(help="Edges of each node of a small world.")] = None,
-    rewiring: Annotated[float | None, typer.Option(help="Share of shortcuts in a small world.")] = None,
-    links: Annotated[int | None, typer.Option(help="Links of each new node (preferential).")] = None,
-    blocks: Annotated[int | None, typer.Option(help="Number of blocks.")] = None,
-    disks: Annotated[int | None, typer.Option(help="Number of disks of the Tower of Hanoi.")] = None,
-    seed: Annotated[int, typer.Option(help="Another seed draws another graph.")] = 0,
-) -> None:
-    """Make a graph and write it in the format that the file's ending says."""
-    from planviz.graphs.files import check_ending, write_graph
-    from planviz.graphs.generate import build_graph
-
-    given = {
-        "kind": kind, "nodes": nodes, "density": density, "stages": stages, "rows": rows, "columns": columns,
-        "openings": openings, "tree": tree, "children": children, "both_ways": both_ways,
-        "neighbours": neighbours, "rewiring": rewiring, "links": links, "blocks": blocks, "disks": disks, "seed": seed,
-    }  # fmt: skip
-    check_ending(out.name)
-    changes = {f"graph.{key}": value for key, value in given.items() if value is not None}
-    graph = build_graph(with_settings(ExperimentConfig(), changes).graph)
-    out.write_bytes(write_graph(out.name, graph))
-    _print_facts(graph)
-
-
-@graph_commands.command("check")
-def graph_check(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FILE...",
-            help="A graph in GraphML, CSV, JSON or DOT; or ALPINE's three files: a graph, train_….txt and test.txt.",
-        ),
-    ],
-) -> None:
-    """Read a graph from a file, or a task from ALPINE's three files, and print its facts."""
-    from planviz.graphs.files import MAX_FILE_BYTES, MAX_TEXT_BYTES, import_graph, read_alpine
-    from planviz.graphs.generate import build_graph
-
-    contents: dict[str, bytes] = {}
-    for path in files:
-        with path.open("rb") as file:  # of a file that is too large, no more than shows it
-            contents[path.name] = file.read(max(MAX_FILE_BYTES, MAX_TEXT_BYTES) + 1)
-    if len(files) == 1:
-        imported = import_graph(*contents.popitem())
-        _print_facts(build_graph(imported.graph))
-        lines = imported.notes
-    else:
-        task = read_alpine(contents)
-        _print_facts(build_graph(task.graph))
-        lines = (
-            f"{len(task.texts):,} texts of {len(task.train_pairs):,} training pairs, "
-            f"{len(task.test_pairs):,} test pairs",
-            *task.notes,
-        )
-    for line in lines:
-        output.print(escape(line), highlight=False)
-
-
-def _print_facts(graph: Any) -> None:
-    from planviz.graphs.facts import graph_facts
-
-    facts = graph_facts(graph)
-    output.print(
-        f"{facts.nodes} nodes, {facts.edges} edges, {'acyclic' if facts.acyclic else 'with cycles'}, "
-        f"{facts.reachable_pairs} reachable pairs",
-        highlight=False,
-    )
 
 
 @runs_commands.command("list")

@@ -12,7 +12,8 @@ import pytest
 
 from planviz import __version__
 from planviz.cli import main
-from planviz.config import preset, read_toml
+from planviz.config import GraphConfig, preset, read_toml
+from planviz.graphs.files import read_graph
 
 TINY = [
     "run", "--preset", "quick", "--arms", "pg,q-process", "--set", "graph.nodes=12", "--set", "model.kind=factored",
@@ -60,6 +61,10 @@ def test_version(planviz: Planviz) -> None:
         (["run"], ["TOML file", "--preset"]),
         (["run", "missing.toml"], ["missing.toml", "cannot be read"]),
         (["graph", "check", "missing.graphml"], ["missing.graphml"]),
+        (
+            ["graph", "make", "grid", "-o", "grid.png"],
+            ["'grid.png'", ".graphml, .adjacency.csv, .csv, .json, .dot"],
+        ),
         (["runs", "show", "nothing"], ["'nothing'"]),
     ],
 )
@@ -87,6 +92,58 @@ def test_a_graph_made_is_a_graph_that_checks(planviz: Planviz, tmp_path: Path) -
     assert (code, nx.read_graphml(file).number_of_nodes()) == (0, 13)
     assert planviz("graph", "check", file) == (0, made, "")
     assert made.startswith("13 nodes, 30 edges, with cycles, 156 reachable pairs")
+
+
+@pytest.mark.parametrize("ending", [".graphml", ".csv", ".adjacency.csv", ".json", ".dot", ".gv"])
+def test_a_graph_is_written_in_the_format_of_its_ending(
+    ending: str, planviz: Planviz, tmp_path: Path
+) -> None:
+    file = tmp_path / f"hanoi{ending}"
+    code, made, _ = planviz("graph", "make", "hanoi", "--disks", "2", "-o", file)
+    assert code == 0 and made.startswith("9 nodes, 24 edges")
+    assert planviz("graph", "check", file) == (0, made, "")
+    assert read_graph(file.name, file.read_bytes()).labels.count("- - 21") == 1
+
+
+def test_every_setting_of_a_graph_can_be_given(planviz: Planviz, tmp_path: Path) -> None:
+    given = set(planviz("graph", "make", "--help")[1].split())
+    settings = set(GraphConfig.model_fields) - {"kind", "labels", "edges"}
+    assert {"--" + name.replace("_", "-") for name in settings} <= given
+    file = tmp_path / "tree.json"
+    assert planviz("graph", "make", "tree", "--nodes", "7", "--both-ways", "-o", file)[1].startswith(
+        "7 nodes, 12 "
+    )
+
+
+def test_what_was_left_out_of_a_graph_is_told(planviz: Planviz, tmp_path: Path) -> None:
+    file = tmp_path / "graph.txt"
+    file.write_text("a b\nb b\n")
+    code, printed, _ = planviz("graph", "check", file)
+    assert (code, printed.splitlines()) == (
+        0,
+        [
+            "2 nodes, 1 edges, acyclic, 1 reachable pairs",
+            "1 edge was left out that led from a node to itself",
+        ],
+    )
+
+
+def test_files_of_alpine_are_checked(planviz: Planviz, tmp_path: Path) -> None:
+    contents = {
+        "g.dot": "digraph { 0 -> 1 -> 2 }",
+        "train.txt": "0 1 0 1\n0 1 0 1\n",
+        "test.txt": "0 2 0 1 2\n",
+    }
+    paths = [tmp_path / name for name in contents]
+    for path in paths:
+        path.write_text(contents[path.name])
+    code, printed, _ = planviz("graph", "check", *paths)
+    assert code == 0 and printed.splitlines()[1] == "2 texts of 1 training pairs, 1 test pairs"
+    assert "three files are expected" in planviz("graph", "check", *paths[:2])[2]
+    paths[1].write_text("0 2 0 2\n")
+    assert planviz("graph", "check", *paths)[2].strip() == (
+        "planviz: 'train.txt', line 1 goes from '0' to '2', but the graph has no such edge"
+    )
 
 
 def test_a_run_writes_what_others_rely_on(planviz: Planviz, tmp_path: Path) -> None:

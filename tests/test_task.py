@@ -230,5 +230,7 @@ def test_more_texts_than_fit_are_refused_early() -> None:
     config = ExperimentConfig(
         graph=GraphConfig(nodes=400, density=0.2), split=SplitConfig(train_share=0.2, paths_per_pair=100)
     )
-    with pytest.raises(TaskError, match=r"about \d+ nodes each are too much text; [\d,]+ such paths are allowed"):
+    with pytest.raises(
+        TaskError, match=r"about \d+ nodes each are too much text; [\d,]+ such paths are allowed"
+    ):
         build_task(config)

@@ -76,7 +76,7 @@ KINDS: dict[GraphKind, Kind] = {
         ("disks",),
     ),
     "file": Kind(
-        "From a GraphML file",
+        "From a file",
         "Your own graph, or one of the examples: good for questions of your own.",
     ),
 }

@@ -6,15 +6,21 @@ import streamlit as st
 
 from planviz.config import GraphConfig, GraphKind
 from planviz.folders import app_folder
-from planviz.graphs.files import MAX_ELEMENTS, MAX_FILE_BYTES, GraphFileError, read_graphml
-from planviz.graphs.generate import MAX_EDGES, MAX_LABEL, MAX_NODES
+from planviz.graphs.files import (
+    MAX_FILE_BYTES,
+    UPLOADS,
+    GraphFileError,
+    import_graph,
+    read_graphml,
+    stated_limits,
+)
 from planviz.graphs.kinds import KINDS, settings_that_matter
 from planviz.ui.settings import setting_input
 from planviz.ui.state import change, draft, set_draft
-from planviz.ui.text import sentence
+from planviz.ui.text import literal, sentence
 
 EXAMPLES = {"courses": "Courses", "river-crossing": "River crossing", "towers-of-hanoi": "Towers of Hanoi"}
-KIND, UPLOAD, PROBLEM = "build:kind", "build:upload", "build:problem"
+KIND, UPLOAD, PROBLEM, NOTES = "build:kind", "build:upload", "build:problem", "build:notes"
 TAKEN = "build:taken"
 """The last graph that was taken from a file, for coming back to it from another kind."""
 WAITING = "build:waiting"
@@ -56,7 +62,7 @@ def _next_seed(key: str) -> None:
 
 def forget_files() -> None:
     """Wait for no file any more, and forget what was wrong with the last one."""
-    st.session_state[PROBLEM] = st.session_state[WAITING] = None
+    st.session_state[PROBLEM] = st.session_state[NOTES] = st.session_state[WAITING] = None
 
 
 def _choose() -> None:
@@ -73,16 +79,15 @@ def _choose() -> None:
 
 def _files() -> None:
     st.file_uploader(
-        "GraphML file", type=["graphml", "xml"], max_upload_size=MAX_FILE_BYTES // 10**6, key=UPLOAD,
+        "Graph file: GraphML, CSV (edges or matrix), JSON (node-link) or DOT", type=list(UPLOADS),
+        max_upload_size=MAX_FILE_BYTES // 10**6, key=UPLOAD,
         on_change=_take_upload,
     )  # fmt: skip
     if st.session_state.get(PROBLEM):
         st.error(st.session_state[PROBLEM], icon=":material/error:")
-    st.caption(
-        f"Allowed: one graph of 2 to {MAX_NODES} nodes and 1 to {MAX_EDGES:,} edges, in at most "
-        f"{MAX_FILE_BYTES / 1e6:.0f} MB and {MAX_ELEMENTS:,} XML elements. An undirected edge becomes one "
-        f"edge each way; names are cut to {MAX_LABEL} characters. Links do not carry the file."
-    )
+    if st.session_state.get(NOTES):
+        st.info(literal(st.session_state[NOTES]), icon=":material/info:")
+    st.caption(f"Allowed: {stated_limits()}. Links do not carry the file.")
     st.caption("No file at hand? Take an example:")
     with st.container(horizontal=True, gap="small"):
         for name, title in EXAMPLES.items():
@@ -91,14 +96,18 @@ def _files() -> None:
 
 def _take_upload() -> None:
     """Runs once an upload, not on every rerun. Removing the file from the uploader keeps the graph."""
-    st.session_state[PROBLEM] = None
+    st.session_state[PROBLEM] = st.session_state[NOTES] = None
     upload = st.session_state[UPLOAD]
     if upload is None:
         return
     try:
-        _take(read_graphml(upload.getvalue()))
+        found = import_graph(upload.name, upload.getvalue())
     except GraphFileError as error:
         st.session_state[PROBLEM] = f"{sentence(error)} The graph stays as it was."
+        return
+    _take(found.graph)
+    if found.notes:
+        st.session_state[NOTES] = f"Read as {found.format}: {'; '.join(found.notes)}."
 
 
 def _take_example(name: str) -> None:

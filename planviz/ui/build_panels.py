@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from planviz.config import PRESETS, differences, preset
 from planviz.figures.task import path_length_histogram, paths_per_pair_histogram, split_matrix
-from planviz.graphs.files import write_graphml
+from planviz.graphs.files import FORMATS, write_graph
 from planviz.graphs.generate import GraphError
 from planviz.task import TaskError
 from planviz.ui.build_graph import forget_files, reroll_button
@@ -74,12 +76,14 @@ def picture() -> GraphView | None:
 
 
 def download(view: GraphView) -> None:
-    """The graph as a file that can be uploaded again."""
-    st.download_button(
-        "Download as GraphML", lambda: write_graphml(view.graph), f"{view.graph.graph['kind']}.graphml",
-        "application/graphml+xml", icon=":material/download:", key="build:download", on_click="ignore",
-        width="stretch",
-    )  # fmt: skip
+    """The graph as a file of any format, which can be uploaded again."""
+    with st.popover("Download the graph", icon=":material/download:", width="stretch"):
+        for name, format in FORMATS.items():
+            file = f"{view.graph.graph['kind']}{format.endings[0]}"
+            st.download_button(
+                format.title, partial(write_graph, file, view.graph), file, format.mime,
+                key=f"build:download:{name}", on_click="ignore", width="stretch",
+            )  # fmt: skip
 
 
 def split_settings() -> None:

@@ -106,7 +106,7 @@ def test_the_whole_job(page: Page, app_server: str, app_home: Path) -> None:
     open_page(page, "Compare")
     evaluations = store.evaluations(experiment)
     final = evaluations[(evaluations["step"] == 60) & (evaluations["split"] == "test")].set_index("arm")
-    failures = page.locator(".js-plotly-plot").last
+    failures = page.get_by_role("img", name="How sampled paths end").first
     for accuracy in final["sampled_accuracy"]:
         if accuracy > 0.15:  # smaller bars are not labelled
             expect(failures).to_contain_text(f"{accuracy:.0%}")

@@ -1,13 +1,11 @@
+"""GraphML; the other formats have files of their own, and all share test_files_round_trip and test_files_hostile."""
+
 from __future__ import annotations
 
-import random
-from contextlib import suppress
 from pathlib import Path
 
 import networkx as nx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from planviz.config import GraphConfig, GraphKind
 from planviz.graphs.files import MAX_FILE_BYTES, GraphFileError, read_graphml, write_graphml
@@ -106,10 +104,13 @@ def test_hostile_labels_are_made_safe(written: str, shown: str) -> None:
         (b"<graphml/>", "holds 0 graphs; exactly one"),
         (b"<graphml><graph/><graph/></graphml>", "holds 2 graphs; exactly one"),
         (graphml(""), "has 0 nodes; 2 to 1600"),
-        (graphml("".join(f'<node id="{i}"/>' for i in range(MAX_NODES + 1))), "has 1,601 nodes; 2 to 1600"),
+        (
+            graphml("".join(f'<node id="{i}"/>' for i in range(MAX_NODES + 1))),
+            "has more than 1600 nodes; 2 to 1600",
+        ),
         (graphml(AB), "has 0 edges between different nodes; 1 to 20,000"),
         (graphml(AB + '<edge source="a" target="a"/>'), "has 0 edges between different nodes"),
-        (graphml(AB + '<node id="a"/><edge source="a" target="b"/>'), "the id 'a' is there twice"),
+        (graphml(AB + '<node id="a"/><edge source="a" target="b"/>'), "the node 'a' is there twice"),
         (graphml(AB + '<node/><edge source="a" target="b"/>'), "a node has no id"),
         (graphml(AB + '<edge source="a" target="nowhere"/>'), "ends at 'nowhere', which is not the id"),
         (graphml(AB + '<edge source="a"/>'), "ends at '', which is not the id"),
@@ -131,49 +132,10 @@ def test_bad_files_are_refused_with_one_sentence(data: bytes, message: str) -> N
 
 def test_too_many_edges_are_refused() -> None:
     complete = nx.complete_graph(150, create_using=nx.DiGraph)
-    with pytest.raises(GraphFileError, match="has 22,350 edges between different nodes; 1 to 20,000"):
+    with pytest.raises(
+        GraphFileError, match="has more than 20,000 edges between different nodes; 1 to 20,000"
+    ):
         read_graphml("\n".join(nx.generate_graphml(complete)).encode())
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=300))
-def test_random_bytes_are_refused(data: bytes) -> None:
-    with pytest.raises(GraphFileError):
-        read_graphml(data)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(["yed.graphml", "billion_laughs.graphml"]), st.integers(0, 2**32), st.integers(1, 12))
-def test_a_damaged_file_is_read_or_refused(name: str, seed: int, damages: int) -> None:
-    data, dice = bytearray((FIXTURES / name).read_bytes()), random.Random(seed)
-    for _ in range(damages):
-        start = dice.randrange(len(data))
-        other = dice.randrange(len(data))
-        match dice.randrange(3):
-            case 0:
-                data[start] = dice.randrange(256)
-            case 1:
-                del data[start : start + dice.randrange(40)]
-            case 2:
-                data[start:start] = data[other : other + dice.randrange(40)]
-    with suppress(GraphFileError):
-        build_graph(read_graphml(bytes(data)))
-
-
-@st.composite
-def listed_graphs(draw: st.DrawFn) -> GraphConfig:
-    labels = draw(st.lists(st.text(max_size=70), min_size=2, max_size=12))
-    node = st.integers(0, len(labels) - 1)
-    pairs = st.tuples(node, node).filter(lambda pair: pair[0] != pair[1])
-    edges = draw(st.lists(pairs, min_size=1, unique=True))
-    return GraphConfig(kind="file", labels=tuple(labels), edges=tuple(edges))
-
-
-@settings(max_examples=50, deadline=None)
-@given(listed_graphs())
-def test_a_written_graph_is_read_back(config: GraphConfig) -> None:
-    graph = build_graph(config)
-    assert nx.utils.graphs_equal(build_graph(read_graphml(write_graphml(graph))), graph)
 
 
 @pytest.mark.parametrize("kind", ["acyclic", "directed", "staged", "grid", "blocksworld"])

@@ -91,45 +91,56 @@ def write_task(
 def _texts(found: Found, file: str, content: bytes) -> Iterator[Path]:
     index = {name.encode(errors="replace"): node for node, name in enumerate(found.names)}
     edges = set(found.edges)
+    name = shown(file)
     count = tokens = longest = 0
-    for number, line in enumerate(_utf8_lines(content, shown(file)), 1):
-        words = line.split()
-        if not words:
-            continue
-        where = f"{shown(file)}, line {number}"
+    for number, line in enumerate(_utf8_lines(content, name), 1):
+        where = f"{name}, line {number}"
         if len(line) > MAX_LINE:
             raise GraphFileError(f"{where} has {len(line):,} bytes; at most {MAX_LINE:,} are allowed")
-        if len(words) < 4 or words[0] != words[2] or words[1] != words[-1] or words[0] == words[1]:
+        if line.isspace():
+            continue
+        path = _path(line, index, where)
+        if len(path) > len(index):
             raise GraphFileError(
-                f"{where} is {_shown(line)}; a text `s t s u1 … t` that leads from s to another node t is expected"
+                f"{where} has {len(path):,} nodes; at most as many as the graph, {len(index)}, are allowed"
             )
-        try:
-            path = tuple([index[word] for word in words[2:]])
-        except KeyError as error:
-            raise GraphFileError(
-                f"{where} names {_shown(error.args[0])}, which is no node of the graph"
-            ) from None
         for step in pairwise(path):
             if step not in edges:
-                names = " to ".join(shown(found.names[node]) for node in step)
-                raise GraphFileError(f"{where} goes from {names}, but the graph has no such edge")
-        if path[-1] in path[:-1]:
-            raise GraphFileError(
-                f"{where} passes {_shown(words[1])} before its end; a text ends where it arrives"
-            )
+                ends = " to ".join(shown(found.names[node]) for node in step)
+                raise GraphFileError(f"{where} goes from {ends}, but the graph has no such edge")
         count, tokens, longest = count + 1, tokens + len(path), max(longest, len(path))
         if tokens > MAX_TEXT_TOKENS:
             raise GraphFileError(
-                f"the texts in {shown(file)} have more than {MAX_TEXT_TOKENS:,} nodes together, the most allowed"
+                f"the texts in {name} have more than {MAX_TEXT_TOKENS:,} nodes together, the most allowed"
             )
         if count * longest > MAX_TEXT_CELLS:
             raise GraphFileError(
-                f"{shown(file)} has {count:,} texts or more, and one of {longest:,} nodes; "
+                f"{name} has {count:,} texts or more, and one of {longest:,} nodes; "
                 f"the product may be at most {MAX_TEXT_CELLS:,}"
             )
         yield path
     if not count:
-        raise GraphFileError(f"{shown(file)} is empty; {EXPECTED} is expected")
+        raise GraphFileError(f"{name} is empty; {EXPECTED} is expected")
+
+
+def _path(line: bytes, index: dict[bytes, int], where: str) -> Path:
+    """What follows `s t` in a text; whether its steps are edges is not checked."""
+    words = line.split()
+    if len(words) < 4 or words[0] != words[2] or words[1] != words[-1] or words[0] == words[1]:
+        raise GraphFileError(
+            f"{where} is {_shown(line)}; a text `s t s u1 … t` that leads from s to another node t is expected"
+        )
+    try:
+        path = tuple([index[word] for word in words[2:]])
+    except KeyError as error:
+        raise GraphFileError(
+            f"{where} names {_shown(error.args[0])}, which is no node of the graph"
+        ) from None
+    if path.index(path[-1]) < len(path) - 1:
+        raise GraphFileError(
+            f"{where} passes {_shown(words[1])} before its end; a text ends where it arrives"
+        )
+    return path
 
 
 def _utf8_lines(content: bytes, file: str) -> Iterator[bytes]:
