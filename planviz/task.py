@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from planviz.config import ExperimentConfig
+from planviz.graphs.distances import all_distances
 from planviz.graphs.generate import build_graph
 
 Bools = npt.NDArray[np.bool_]
@@ -101,16 +102,9 @@ def build_task(config: ExperimentConfig) -> Task:
 
 
 def shortest_distances(adjacency: Bools) -> Ints:
-    """(n, n) lengths of shortest paths, -1 where there is none; breadth first from all nodes at once."""
-    steps = adjacency.astype(np.float32)
-    distance = np.where(np.eye(len(adjacency), dtype=bool), 0, -1).astype(np.int64)
-    frontier = np.eye(len(adjacency), dtype=np.float32)
-    length = 0
-    while frontier.any():
-        length += 1
-        frontier = ((frontier @ steps > 0) & (distance < 0)).astype(np.float32)
-        distance[frontier > 0] = length
-    return distance
+    """(n, n) lengths of shortest paths, -1 where there is none."""
+    distance = all_distances(len(adjacency), np.argwhere(adjacency))
+    return np.where(np.isfinite(distance), distance, -1).astype(np.int64)
 
 
 def split_pairs(distance: Ints, train_share: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
