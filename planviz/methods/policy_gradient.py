@@ -10,10 +10,11 @@ random-walks until one path a pair is left. A baseline makes the advantage 0 the
 The KL term is exact over the next tokens at every visited prefix, which has far less noise than log(π / π_base)
 of the sampled tokens; its gradient through the choice of prefixes is left out, as is usual.
 
-Step size and λ decide how fast the collapse comes (docs/LOG.md, `paper` preset, five seeds, 800 steps of 128): from 6.9
-distinct paths a pair to 5.0 at a learning rate of 1e-4, 2.4 at 3e-4 and 1.3 at 1e-3, where accuracy on test pairs falls below
-the base's. At 3e-4 test accuracy first rises (sampled, 0.72 to 0.87; continual SFT: 0.78). λ = 0.1 keeps 5.5 distinct
-paths for 0.03 of accuracy. Baselines lessen the noise and collapse a little later, with the best accuracy on test pairs.
+Step size and λ decide how fast the collapse comes (docs/LOG.md, `paper` preset, five seeds, 800 steps of 128): from
+6.9 distinct paths a pair to 5.0 at a learning rate of 1e-4, 2.4 at 3e-4 and 1.3 at 1e-3, where accuracy on test pairs
+falls below the base's. At 3e-4 test accuracy first rises (sampled, 0.72 to 0.87; continual SFT: 0.78). λ = 0.1 keeps
+5.5 distinct paths for 0.03 of accuracy. Baselines lessen the noise and collapse a little later, with the best accuracy
+on test pairs.
 """
 
 from __future__ import annotations
