@@ -35,7 +35,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-runs_commands = typer.Typer(help="List, show, export and delete what was trained.", no_args_is_help=True)
+runs_commands = typer.Typer(
+    help="List, show, resume, export and delete what was trained.", no_args_is_help=True
+)
 app.add_typer(graph_commands, name="graph")
 app.add_typer(runs_commands, name="runs")
 
@@ -298,6 +300,32 @@ def runs_show(experiment_id: Annotated[str, typer.Argument(metavar="ID")]) -> No
         if each.state != "finished":
             line = f"{each.arm} (seed {each.seed}): {each.state} at step {each.step}. {each.message}"
             output.print(escape(line), highlight=False)
+
+
+@runs_commands.command("resume")
+def runs_resume(
+    experiment_id: Annotated[str, typer.Argument(metavar="ID")],
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes at once; as many as cores by default.")
+    ] = None,
+) -> None:
+    """Train on what was interrupted, stopped or failed, from the last checkpoints, and show the results."""
+    from planviz.runs.manager import RunManager
+    from planviz.runs.records import RESUMABLE
+
+    store = _store()
+    states = store.experiment(experiment_id).states
+    if not RESUMABLE & states.keys():
+        said = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        allowed = ", ".join(sorted(RESUMABLE))
+        raise RuntimeError(f"experiment {experiment_id} has no run that is {allowed}; it has {said}")
+    manager = RunManager(store, workers)
+    try:
+        manager.resume_all(experiment_id)
+        _wait(store, experiment_id, quiet=not messages.is_terminal)
+    finally:
+        manager.shutdown()
+    runs_show(experiment_id)
 
 
 @runs_commands.command("export")

@@ -12,8 +12,9 @@ import pytest
 
 from planviz import __version__
 from planviz.cli import main
-from planviz.config import GraphConfig, preset, read_toml
+from planviz.config import GraphConfig, preset, read_toml, with_settings
 from planviz.graphs.files import read_graph
+from planviz.runs.store import Store
 
 TINY = [
     "run", "--preset", "quick", "--arms", "pg,q-process", "--set", "graph.nodes=12", "--set", "model.kind=factored",
@@ -184,3 +185,20 @@ def test_a_run_writes_what_others_rely_on(planviz: Planviz, tmp_path: Path) -> N
 def test_the_presets_name_their_arms_as_others_expect() -> None:
     arms = ["sft", "pg", "pg-kl", "q-outcome", "q-process", "q-process-offpolicy"]
     assert all(list(preset(name).arms) == arms for name in ("quick", "paper", "blocksworld"))
+
+
+def test_what_was_interrupted_is_resumed(planviz: Planviz, home: Path) -> None:
+    store = Store(home)
+    experiment = store.create_experiment(
+        with_settings(
+            preset("quick"), {"graph.nodes": 12, "model.kind": "factored", "base.steps": 4}
+        ).model_copy(update={"arms": {}})
+    )
+    (base,) = store.runs(experiment)
+    store.set_state(base.id, "interrupted", "planviz was closed")
+    code, shown, _ = planviz("runs", "resume", experiment, "--workers", "1")
+    assert code == 0 and "base" in shown
+    assert [(run.state, run.step) for run in store.runs(experiment)] == [("finished", 4)]
+    code, _, error = planviz("runs", "resume", experiment)
+    assert code == 1 and "1 finished" in error and error.count("\n") == 1
+    store.close()
