@@ -94,7 +94,8 @@ class Evaluator:
     def _sampled(
         self, model: PlanningModel, base: PlanningModel | None, queries: Ints, generator: Generator
     ) -> tuple[list[QueryPaths], Floats]:
-        """The paths sampled for each query, and (P,) estimates of the KL to the base."""
+        """The paths sampled for each query, each up to its first step that is no edge, and (P,) estimates of the KL to
+        the base along them."""
         samples = self.settings.samples
         grouped: list[QueryPaths] = []
         divergences: list[Floats] = []
@@ -107,6 +108,8 @@ class Evaluator:
                 [generator],
                 samples=samples,
                 temperature=self.temperature,
+                # Lost whatever follows; to see where a lost policy wanders would cost more than all the rest.
+                until_broken=self.task.adjacency,
             )
             grouped += group_paths(self.task, *sampled.flat(), samples)
             if base is None:
