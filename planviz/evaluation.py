@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from planviz.config import EvaluationConfig, PolicyGradientConfig, QLearningConfig, SftConfig
+from planviz.config import ArmConfig, EvaluationConfig, QLearningConfig
 from planviz.events import QueryPaths, Split
 from planviz.methods.base import Floats
 from planviz.methods.policy_gradient import step_kl
@@ -28,8 +28,6 @@ THEORY_TEXTS = 128
 """So many SFT texts, evenly spread, are where a model is compared with theory."""
 
 SPLITS: tuple[Split, Split] = ("train", "test")
-
-ArmConfig = SftConfig | PolicyGradientConfig | QLearningConfig
 
 
 def policy_temperature(arm: ArmConfig) -> float:
@@ -61,9 +59,8 @@ class Evaluator:
             base: the model that `kl_to_base` refers to, at temperature 1; None if it is the model itself.
         """
         parts = [self.task.pairs(split)[: self.settings.pairs] for split in SPLITS]
-        queries = np.concatenate(parts)[
-            None
-        ]  # all splits at once: many small batches cost more than a large one
+        # Both splits at once: two small batches cost more than a large one.
+        queries = np.concatenate(parts)[None]
         is_test = np.arange(queries.shape[1]) >= len(parts[0])
         correct = self._greedily_correct(model, queries)
         paths, divergences = self._sampled(model, base, queries, generator)
@@ -143,10 +140,8 @@ def kl_to_base(model: PlanningModel, base: PlanningModel, paths: Paths, temperat
     batch = pack(paths)
     per_step = step_kl(model(batch) / temperature, base(batch))
     of_steps = per_step[0].double().numpy() * batch.inside[0]
-    sums: Floats = np.bincount(batch.path[0], weights=of_steps, minlength=paths.lengths.shape[1]).astype(
-        float
-    )
-    return sums
+    count = paths.lengths.shape[1]
+    return np.bincount(batch.path[0], weights=of_steps, minlength=count).astype(np.float64)
 
 
 def some_texts(task: Task) -> PackedPaths:

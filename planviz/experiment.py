@@ -233,12 +233,12 @@ class Runs:
             failed = Failed(self.step, f"{message}; try a smaller learning rate.")
             yield RunEvent(self.arm, self.seeds[index], failed)
         alive = finite.nonzero()[0]
-        states = [self.method.states()[index] for index in alive]
+        states = self.method.states()
         self.seeds, self.tokens = [self.seeds[index] for index in alive], self.tokens[alive]
         self.reported_tokens = self.reported_tokens[alive]
         if self.seeds:
             self._build()
-            self.method.load_states(states)
+            self.method.load_states([states[index] for index in alive])
 
     def tell_each(self, event: Event) -> Iterator[RunEvent]:
         """The same event for every run."""

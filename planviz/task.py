@@ -17,12 +17,10 @@ import numpy.typing as npt
 from planviz.config import ExperimentConfig
 from planviz.graphs.distances import all_distances
 from planviz.graphs.generate import build_graph
+from planviz.graphs.limits import MAX_TEXT_TOKENS
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-
-MAX_TEXT_TOKENS = 2_500_000
-"""SFT texts of so many tokens in all fit comfortably in memory, and are walked in seconds."""
 
 WALKS_TO_JUDGE_BY = 1000
 """After so many walks it is estimated how many tokens all of them will have."""

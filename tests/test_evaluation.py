@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from planviz.config import EvaluationConfig, PolicyGradientConfig, QLearningConfig, SftConfig
-from planviz.evaluation import KL_SAMPLES, ArmConfig, Evaluator, kl_to_base, policy_temperature
+from planviz.config import ArmConfig, EvaluationConfig, PolicyGradientConfig, QLearningConfig, SftConfig
+from planviz.evaluation import KL_SAMPLES, Evaluator, kl_to_base, policy_temperature
 from planviz.events import QueryPaths, Split
 from planviz.exact import exact_metrics, outcome_shares, policy_table
 from planviz.metrics import sampled_metrics

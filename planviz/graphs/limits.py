@@ -9,6 +9,8 @@ MAX_RANDOM_EDGES = 100_000
 """At most this many edges in a graph that is drawn at random."""
 MAX_LABEL = 60
 """Longer labels are cut to this many characters, the last of which is then …"""
+MAX_TEXT_TOKENS = 2_500_000
+"""SFT texts of so many nodes in all fit comfortably in memory, and are walked in seconds."""
 
 
 class GraphError(ValueError):

@@ -86,10 +86,11 @@ class PlanningModel(nn.Module):
 
     def alone(self, seed: int) -> Self:
         """One seed's model, S = 1, frozen; it shares its weights with this one."""
-        model = copy.deepcopy(self).requires_grad_(False)
-        for own, shared in zip(model.parameters(), self.parameters(), strict=True):
-            own.data = shared.data[seed : seed + 1]
-        return model
+        own = {
+            id(weights): nn.Parameter(weights.data[seed : seed + 1], requires_grad=False)
+            for weights in self.parameters()
+        }
+        return copy.deepcopy(self, own)  # everything but the weights, which are taken from `own`
 
 
 def random_weights(generators: Sequence[Generator], *shape: int) -> nn.Parameter:

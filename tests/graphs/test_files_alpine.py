@@ -8,7 +8,7 @@ import pytest
 from planviz import task as planning
 from planviz.config import ExperimentConfig, GraphConfig, GraphKind, SplitConfig
 from planviz.graphs.files import GraphFileError, ImportedTask, read_alpine, write_alpine
-from planviz.graphs.formats import alpine, limits
+from planviz.graphs.formats import alpine
 from planviz.graphs.generate import build_graph
 
 GRAPH, TRAIN, TEST = "path_graph.graphml", "train_20.txt", "test.txt"
@@ -102,10 +102,6 @@ def test_too_many_texts_are_refused(
     monkeypatch.setattr(alpine, limit, value)
     with pytest.raises(GraphFileError, match=message):
         read("a d a b d\n" * 3)
-
-
-def test_texts_may_be_as_long_as_those_of_a_task() -> None:
-    assert limits.MAX_TEXT_TOKENS == planning.MAX_TEXT_TOKENS
 
 
 @pytest.mark.parametrize("names", [[], [GRAPH], [GRAPH, TRAIN], [GRAPH, TRAIN, "train.txt"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planviz.graphs.limits import MAX_EDGES, MAX_LABEL, MAX_NODES
+from planviz.graphs.limits import MAX_EDGES, MAX_LABEL, MAX_NODES, MAX_TEXT_TOKENS
 
 __all__ = [
     "MAX_DEPTH", "MAX_EDGES", "MAX_ELEMENTS", "MAX_FILE_BYTES", "MAX_LABEL", "MAX_LINE", "MAX_NODES",
@@ -19,8 +19,6 @@ MAX_LINE = 250_000
 """Characters in a line of a table or of texts: enough for the heading of the largest adjacency matrix."""
 MAX_TEXT_BYTES = 20_000_000
 """Of a file with texts (ALPINE)."""
-MAX_TEXT_TOKENS = 2_500_000
-"""Nodes of all texts in a file together: as many as `planviz.task` makes."""
 MAX_TEXT_CELLS = 50_000_000
 """Texts times the nodes of the longest one, which is what they take in memory once training has begun."""
 
