@@ -43,8 +43,11 @@ GraphKind = Literal[
 ]  # fmt: skip
 
 
+SplitKind = Literal["random", "edges", "distance", "target", "stages", "pairs", "texts"]
+
+
 class GraphConfig(Section):
-    """The graph, reproducible from these settings alone; only a graph from a file carries its edges."""
+    """The graph, reproducible from these settings alone; only one's own graph (kind "file") carries its edges."""
 
     kind: GraphKind = setting(
         "acyclic", "Kind of graph", "How the graph is made.", paper="Erdős–Rényi and Blocksworld"
@@ -78,17 +81,43 @@ class GraphConfig(Section):
     )
     disks: int = setting(3, "Disks", "How many disks lie on the three pegs: n have 3ⁿ states.", ge=1, le=6)
     seed: int = setting(0, "Graph seed", "Another seed draws another graph.", ge=0, le=2**31 - 1)
-    labels: tuple[str, ...] = setting((), "Labels", "Node names of a graph from a file.")
-    edges: tuple[tuple[int, int], ...] = setting((), "Edges", "Edges of a graph from a file.")
+    labels: tuple[str, ...] = setting((), "Labels", "Node names of one's own graph.")
+    edges: tuple[tuple[int, int], ...] = setting((), "Edges", "Edges of one's own graph.")
+    positions: tuple[tuple[float, float], ...] = setting(
+        (),
+        "Positions",
+        "Where each node is drawn, x to the right and y upwards in [0, 1]; empty: laid out by itself.",
+    )
 
 
 class SplitConfig(Section):
     """Which pairs are trained on, and how many texts each one gets."""
 
+    kind: SplitKind = setting("random", "Kind of split", "Which pairs are trained on.", paper="random")
     train_share: float = setting(
         0.2, "Share of training pairs", "Share of the reachable pairs (s, t) that are trained on.",
         paper=0.2, gt=0, lt=1,
     )  # fmt: skip
+    trained_distance: int = setting(
+        2,
+        "Longest training distance",
+        "Pairs that are at most so many steps apart are trained on.",
+        ge=1,
+        le=1000,
+    )
+    tested_targets: float = setting(
+        0.3, "Share of test targets", "Share of the targets that only test pairs have.", gt=0, lt=1
+    )
+    tested_stages: tuple[tuple[int, int], ...] = setting(
+        (), "Test stages", "Pairs (from stage, to stage), counted from 1, that are only tested; empty: all that are "
+        "two stages or more apart.",
+    )  # fmt: skip
+    train_pairs: tuple[tuple[int, int], ...] = setting(
+        (), "Training pairs", "Chosen pairs (s, t) to train on."
+    )
+    test_pairs: tuple[tuple[int, int], ...] = setting((), "Test pairs", "Chosen pairs (s, t) to test on.")
+    texts: str = setting("", "Texts", "Texts to train on, one `s t s u1 … t` a line, in node numbers.")
+    test_texts: str = setting("", "Test texts", "One text a line for each pair to test on.")
     paths_per_pair: int = setting(
         10, "Paths per pair (K)", "How many random-walk paths each training pair has in the SFT text.",
         paper=10, ge=1, le=100,

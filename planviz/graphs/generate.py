@@ -24,12 +24,26 @@ def build_graph(config: GraphConfig) -> nx.DiGraph[int]:
 
     Nodes are 0 … n-1 with a `label`; the graph attribute `kind` names the kind. Nodes of a staged graph also
     have a `stage` (from 0), nodes of a grid or a maze a `cell` (row, column), and those of the Tower of Hanoi
-    their `pegs`. The root of a tree is node 0.
+    their `pegs`. The root of a tree is node 0. If the settings have positions, every node has its `position`.
 
     Raises:
         GraphError: the settings contradict each other, such as more stages than nodes, the graph would have too
-            many edges, or it is from a file whose nodes or edges are not allowed.
+            many edges, or it is one's own graph, whose nodes, edges or positions are not allowed.
     """
+    graph = _graph(config)
+    if config.positions:
+        if len(config.positions) != len(graph):
+            raise GraphError(
+                f"the graph has {len(graph)} nodes, but {len(config.positions):,} positions are given"
+            )
+        for node, (x, y) in enumerate(config.positions):
+            if not (0 <= x <= 1 and 0 <= y <= 1):
+                raise GraphError(f"node {node} is to be drawn at ({x:g}, {y:g}); 0 to 1 is allowed")
+            graph.nodes[node]["position"] = (x, y)
+    return graph
+
+
+def _graph(config: GraphConfig) -> nx.DiGraph[int]:
     match config.kind:
         case "acyclic":
             return random_graphs.acyclic(config.nodes, config.density, config.seed)
@@ -58,7 +72,7 @@ def build_graph(config: GraphConfig) -> nx.DiGraph[int]:
 
 
 def _listed(labels: tuple[str, ...], edges: tuple[tuple[int, int], ...]) -> nx.DiGraph[int]:
-    """The graph of a file, checked: settings may come from a stranger's file too."""
+    """One's own graph, checked: settings may come from a stranger's file too."""
     nodes = len(labels)
     if not 2 <= nodes <= MAX_NODES:
         raise GraphError(f"the graph has {nodes:,} nodes; 2 to {MAX_NODES} are allowed")

@@ -76,8 +76,8 @@ KINDS: dict[GraphKind, Kind] = {
         ("disks",),
     ),
     "file": Kind(
-        "From a file",
-        "Your own graph, or one of the examples: good for questions of your own.",
+        "Your own",
+        "Drawn by hand, from a file, or one of the examples: good for questions of your own.",
     ),
 }
 

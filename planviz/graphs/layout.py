@@ -30,8 +30,10 @@ def layout(graph: nx.DiGraph[int]) -> Positions:
     Blocksworld has rings around the state with all blocks on the table, one for every number of stacks. The Tower
     of Hanoi is Sierpinski's triangle, with a whole tower in each corner, and a small world is a ring. In all other
     acyclic graphs edges lead to the right, and every stage of a staged graph has a vertical band of its own; in
-    all other graphs, distances in the picture follow distances in the graph.
+    all other graphs, distances in the picture follow distances in the graph. Nodes that have a `position` keep it.
     """
+    if all("position" in graph.nodes[node] for node in graph):
+        return np.array([graph.nodes[node]["position"] for node in range(len(graph))], dtype=float)
     match graph.graph["kind"]:
         case "grid" | "maze":
             return _cells(graph)

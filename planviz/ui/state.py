@@ -15,7 +15,10 @@ from planviz.config import ExperimentConfig, SettingError, differences, preset, 
 from planviz.ui.text import literal
 
 EXPERIMENT, PRESET, ARMS = "experiment", "preset", "arms"
-UNSHARED = ("graph.labels", "graph.edges")
+UNSHARED = (
+    "graph.labels", "graph.edges", "graph.positions", "split.train_pairs", "split.test_pairs", "split.texts",
+    "split.test_texts",
+)  # fmt: skip
 """Settings too large for a link; a graph from a file does not travel in one."""
 MAX_NOTICES = 5
 

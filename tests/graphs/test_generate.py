@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from planviz.config import PRESETS, GraphConfig, GraphKind, preset
 from planviz.graphs.generate import MAX_EDGES, MAX_LABEL, MAX_NODES, GraphError, build_graph, clean_labels
 from planviz.graphs.kinds import KINDS, settings_that_matter
+from planviz.graphs.layout import layout
 
 CONFIGS = [
     GraphConfig(),
@@ -79,7 +80,7 @@ def test_the_graph_depends_on_exactly_the_settings_that_matter(config: GraphConf
         "both_ways": not config.both_ways, "neighbours": 6, "rewiring": 0.8, "links": 3, "blocks": 4, "disks": 4,
         "seed": 5, "tree": "regular" if config.tree == "random" else "random",
     }  # fmt: skip
-    known = set(GraphConfig.model_fields) - {"kind", "labels", "edges"}
+    known = set(GraphConfig.model_fields) - {"kind", "labels", "edges", "positions"}
     assert set(others) == known, "a new setting needs a value to try here"
     graph, matter = build_graph(config), settings_that_matter(config)
     idle = {name: value for name, value in others.items() if name not in matter}
@@ -216,3 +217,20 @@ def test_cleaned_labels_are_unique_short_printable_and_stay_so(raw: list[str]) -
 def test_a_random_graph_with_too_many_edges_is_refused() -> None:
     with pytest.raises(GraphError, match="at most 100,000 are allowed, so choose fewer nodes or a lower"):
         build_graph(GraphConfig(nodes=1600, density=0.5))
+
+
+def test_positions_are_kept_for_every_kind_of_graph() -> None:
+    places = tuple((i / 10, 1 - i / 10) for i in range(5))
+    graph = build_graph(GraphConfig(kind="acyclic", nodes=5, density=1, positions=places))
+    assert layout(graph).tolist() == [list(place) for place in places]
+
+
+@pytest.mark.parametrize(("positions", "message"), [
+    (((0.5, 0.5),) * 4, "5 nodes, but 4 positions"),
+    (((0.5, 0.5),) * 4 + ((0.5, 1.5),), r"node 4 is to be drawn at \(0.5, 1.5\)"),
+])  # fmt: skip
+def test_positions_that_do_not_fit_are_refused(
+    positions: tuple[tuple[float, float], ...], message: str
+) -> None:
+    with pytest.raises(GraphError, match=message):
+        build_graph(GraphConfig(kind="acyclic", nodes=5, density=1, positions=positions))
