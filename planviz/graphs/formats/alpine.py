@@ -5,13 +5,15 @@ The words of a text are the ids that the graph's file gives its nodes.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import pairwise
+from itertools import chain
 
 import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
 
 from planviz.config import GraphConfig
 from planviz.graphs.formats import graphml
@@ -19,6 +21,7 @@ from planviz.graphs.formats.common import Found, GraphFileError, check_size, dec
 from planviz.graphs.formats.limits import MAX_LINE, MAX_TEXT_BYTES, MAX_TEXT_CELLS, MAX_TEXT_TOKENS
 
 EXPECTED = "one text `s t s u1 … t` a line"
+Bools = NDArray[np.bool_]
 Pair = tuple[int, int]
 Path = tuple[int, ...]
 
@@ -50,17 +53,42 @@ def read_task(found: Found, train: tuple[str, bytes], test: tuple[str, bytes]) -
     Raises:
         GraphFileError: a text is no path of the graph, a pair is in both files, or there is too much.
     """
-    for name, content in (train, test):
-        check_size(content, MAX_TEXT_BYTES, shown(name))
-    texts, test_texts = tuple(_texts(found, *train)), tuple(_texts(found, *test))
-    pairs, test_pairs = (dict.fromkeys((text[0], text[-1]) for text in part) for part in (texts, test_texts))
-    if both := pairs.keys() & test_pairs.keys():
+    texts, test_texts = read_texts(found.names, found.edges, train, test)
+    return ImportedTask(
+        found.config(), pairs_of(texts), pairs_of(test_texts), texts, test_texts, found.all_notes()
+    )
+
+
+def read_texts(
+    names: Sequence[str], edges: Iterable[Pair], train: tuple[str, bytes], test: tuple[str, bytes]
+) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """The paths in two files of texts, those to train on first.
+
+    Args:
+        names: what the texts call the nodes 0 … n-1.
+        edges: of the graph.
+        train: the file's name and content; `test` likewise.
+
+    Raises:
+        GraphFileError: a text is no path of the graph, a pair is in both files, or there is too much.
+    """
+    for file, content in (train, test):
+        check_size(content, MAX_TEXT_BYTES, shown(file))
+    is_edge = np.zeros((len(names), len(names)), dtype=bool)
+    is_edge[tuple(np.array(list(edges), dtype=np.int64).reshape(-1, 2).T)] = True
+    texts, test_texts = (_texts(names, is_edge, *file) for file in (train, test))
+    if both := set(pairs_of(texts)) & set(pairs_of(test_texts)):
         source, target = min(both)
         raise GraphFileError(
-            f"the pair {shown(found.names[source])} to {shown(found.names[target])} is in both {shown(train[0])} and "
+            f"the pair {shown(names[source])} to {shown(names[target])} is in both {shown(train[0])} and "
             f"{shown(test[0])}; pairs to test on must not be trained on"
         )
-    return ImportedTask(found.config(), tuple(pairs), tuple(test_pairs), texts, test_texts, found.all_notes())
+    return texts, test_texts
+
+
+def pairs_of(texts: Iterable[Path]) -> tuple[Pair, ...]:
+    """The different pairs (s, t) of the texts, in the order in which they first appear."""
+    return tuple(dict.fromkeys((text[0], text[-1]) for text in texts))
 
 
 def write_task(
@@ -71,6 +99,8 @@ def write_task(
 ) -> dict[str, bytes]:
     """ALPINE's three files by name: path_graph.graphml, train_K.txt (K texts a pair) and test.txt.
 
+    Where pairs have different numbers of texts, there is no K, and the texts are in train.txt.
+
     Args:
         texts: the SFT paths, each (s, u1, …, t).
         test_pairs: for each pair (s, t), a shortest path is written.
@@ -79,20 +109,27 @@ def write_task(
     Raises:
         GraphFileError: a test pair has no path.
     """
-    per_pair = max(1, len(texts) // max(1, len({(text[0], text[-1]) for text in texts})))
+    per_pair = set(Counter((text[0], text[-1]) for text in texts).values())
     tests = _shortest_paths(graph, test_pairs) if test_texts is None else test_texts
     return {
         "path_graph.graphml": graphml.write(graph),
-        f"train_{per_pair}.txt": _lines(texts),
-        "test.txt": _lines(tests),
+        f"train_{per_pair.pop()}.txt" if len(per_pair) == 1 else "train.txt": text_lines(texts),
+        "test.txt": text_lines(tests),
     }
 
 
-def _texts(found: Found, file: str, content: bytes) -> Iterator[Path]:
-    index = {name.encode(errors="replace"): node for node, name in enumerate(found.names)}
-    edges = set(found.edges)
+def text_lines(paths: Iterable[Sequence[int]]) -> bytes:
+    """The texts of paths (s, u1, …, t) in node numbers: a line `s t s u1 … t` each."""
+    lines = (" ".join(map(str, (path[0], path[-1], *path))) + "\n" for path in paths)
+    return "".join(lines).encode()
+
+
+def _texts(names: Sequence[str], is_edge: Bools, file: str, content: bytes) -> tuple[Path, ...]:
+    index = {name.encode(errors="replace"): node for node, name in enumerate(names)}
     name = shown(file)
-    count = tokens = longest = 0
+    paths: list[Path] = []
+    numbers: list[int] = []
+    tokens = longest = 0
     for number, line in enumerate(_utf8_lines(content, name), 1):
         where = f"{name}, line {number}"
         if len(line) > MAX_LINE:
@@ -104,23 +141,37 @@ def _texts(found: Found, file: str, content: bytes) -> Iterator[Path]:
             raise GraphFileError(
                 f"{where} has {len(path):,} nodes; at most as many as the graph, {len(index)}, are allowed"
             )
-        for step in pairwise(path):
-            if step not in edges:
-                ends = " to ".join(shown(found.names[node]) for node in step)
-                raise GraphFileError(f"{where} goes from {ends}, but the graph has no such edge")
-        count, tokens, longest = count + 1, tokens + len(path), max(longest, len(path))
+        paths.append(path)
+        numbers.append(number)
+        tokens, longest = tokens + len(path), max(longest, len(path))
         if tokens > MAX_TEXT_TOKENS:
             raise GraphFileError(
                 f"the texts in {name} have more than {MAX_TEXT_TOKENS:,} nodes together, the most allowed"
             )
-        if count * longest > MAX_TEXT_CELLS:
+        if len(paths) * longest > MAX_TEXT_CELLS:
             raise GraphFileError(
-                f"{name} has {count:,} texts or more, and one of {longest:,} nodes; "
+                f"{name} has {len(paths):,} texts or more, and one of {longest:,} nodes; "
                 f"the product may be at most {MAX_TEXT_CELLS:,}"
             )
-        yield path
-    if not count:
+    if not paths:
         raise GraphFileError(f"{name} is empty; {EXPECTED} is expected")
+    if (wrong := _first_wrong_step(paths, is_edge)) is not None:
+        text, step = wrong
+        ends = " to ".join(shown(names[node]) for node in step)
+        raise GraphFileError(f"{name}, line {numbers[text]} goes from {ends}, but the graph has no such edge")
+    return tuple(paths)
+
+
+def _first_wrong_step(paths: Sequence[Path], is_edge: Bools) -> tuple[int, Pair] | None:
+    """The first step that is no edge, with the index of its path; all steps are looked up at once."""
+    nodes = np.fromiter(chain.from_iterable(paths), dtype=np.int64)
+    ends = np.cumsum([len(path) for path in paths])
+    wrong = ~is_edge[nodes[:-1], nodes[1:]]
+    wrong[ends[:-1] - 1] = False  # from the end of one path to the start of the next
+    if not wrong.any():
+        return None
+    step = int(wrong.argmax())
+    return int(np.searchsorted(ends, step, side="right")), (int(nodes[step]), int(nodes[step + 1]))
 
 
 def _path(line: bytes, index: dict[bytes, int], where: str) -> Path:
@@ -153,11 +204,6 @@ def _utf8_lines(content: bytes, file: str) -> Iterator[bytes]:
 
 def _shown(words: bytes) -> str:
     return shown(words[:1000].decode(errors="replace"))
-
-
-def _lines(paths: Iterable[Sequence[int]]) -> bytes:
-    lines = (" ".join(map(str, (path[0], path[-1], *path))) + "\n" for path in paths)
-    return "".join(lines).encode()
 
 
 def _shortest_paths(graph: nx.DiGraph[int], pairs: Iterable[Sequence[int]]) -> list[list[int]]:
