@@ -90,6 +90,9 @@ class GraphConfig(Section):
     )
 
 
+Stage = Annotated[int, Field(ge=1, le=12)]
+
+
 class SplitConfig(Section):
     """Which pairs are trained on, and how many texts each one gets."""
 
@@ -108,7 +111,7 @@ class SplitConfig(Section):
     tested_targets: float = setting(
         0.3, "Share of test targets", "Share of the targets that only test pairs have.", gt=0, lt=1
     )
-    tested_stages: tuple[tuple[int, int], ...] = setting(
+    tested_stages: tuple[tuple[Stage, Stage], ...] = setting(
         (), "Test stages", "Pairs (from stage, to stage), counted from 1, that are only tested; empty: all that are "
         "two stages or more apart.",
     )  # fmt: skip
@@ -123,6 +126,17 @@ class SplitConfig(Section):
         paper=10, ge=1, le=100,
     )  # fmt: skip
     seed: int = setting(0, "Split seed", "Another seed draws another split.", ge=0, le=2**31 - 1)
+
+    @field_validator("tested_stages", mode="before")
+    @classmethod
+    def _stages_from_text(cls, value: Any) -> Any:
+        """Links and the command line write 1-3,2-4."""
+        if not isinstance(value, str):
+            return value
+        pairs = tuple(tuple(part.strip().split("-")) for part in value.split(",")) if value.strip() else ()
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValueError("write 1-3,2-4 for the pairs from stage 1 to stage 3 and from 2 to 4")
+        return pairs
 
 
 class ModelConfig(Section):

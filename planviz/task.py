@@ -18,6 +18,8 @@ from planviz.config import ExperimentConfig
 from planviz.graphs.distances import all_distances
 from planviz.graphs.generate import build_graph
 from planviz.graphs.limits import MAX_TEXT_TOKENS
+from planviz.splits import TaskError as TaskError
+from planviz.splits import given_texts, pair_array, split_pairs
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -27,10 +29,6 @@ WALKS_TO_JUDGE_BY = 1000
 
 OUTCOMES = ("correct", "invalid_edge", "stopped_early", "never_arrived")
 """How a path can end, in the order in which failures are named."""
-
-
-class TaskError(ValueError):
-    """The graph and the split make no task; the message says why and what to change."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +79,22 @@ def build_task(config: ExperimentConfig) -> Task:
     """The task of an experiment, the same for the same graph and split settings.
 
     Raises:
-        TaskError: there is no pair to train on or none to test on.
+        TaskError: there is no pair to train on or none to test on, or the split does not fit the graph.
         GraphError: the graph's settings fit no graph.
     """
     graph = build_graph(config.graph)
     adjacency = nx.to_numpy_array(graph, nodelist=range(len(graph))) > 0
     distance = shortest_distances(adjacency)
-    rng = np.random.default_rng(config.split.seed)
-    train_pairs, test_pairs = split_pairs(distance, config.split.train_share, rng)
-    useful = {
-        target: [np.flatnonzero(row).tolist() for row in adjacency & (distance[:, target] >= 0)]
-        for target in set(train_pairs[:, 1].tolist())
-    }
-    texts = walk_texts(useful, train_pairs, config.split.paths_per_pair, random.Random(config.split.seed))
+    if config.split.kind == "texts":
+        texts, test_texts = given_texts(graph, config.split)
+        train_pairs, test_pairs = pair_array(texts), pair_array(test_texts)
+    else:
+        train_pairs, test_pairs = split_pairs(graph, distance, config.split)
+        useful = {
+            target: [np.flatnonzero(row).tolist() for row in adjacency & (distance[:, target] >= 0)]
+            for target in set(train_pairs[:, 1].tolist())
+        }
+        texts = walk_texts(useful, train_pairs, config.split.paths_per_pair, random.Random(config.split.seed))
     return Task(
         graph, adjacency, distance, train_pairs, test_pairs, texts, length_limit(graph, distance, texts)
     )
@@ -103,27 +104,6 @@ def shortest_distances(adjacency: Bools) -> Ints:
     """(n, n) lengths of shortest paths, -1 where there is none."""
     distance = all_distances(len(adjacency), np.argwhere(adjacency))
     return np.where(np.isfinite(distance), distance, -1).astype(np.int64)
-
-
-def split_pairs(distance: Ints, train_share: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """All pairs (s, t) with a path and s ≠ t, shuffled and cut into a train and a test part, (P, 2) each.
-
-    Raises:
-        TaskError: one of the parts would be empty.
-    """
-    pairs = rng.permutation(np.argwhere(distance > 0))
-    train = round(train_share * len(pairs))
-    if len(pairs) < 2:
-        raise TaskError(
-            f"{len(pairs)} pairs of nodes have a path between them; a task needs at least 2, so add edges"
-        )
-    if train == 0 or train == len(pairs):
-        part = "training" if train == 0 else "test"
-        raise TaskError(
-            f"a training share of {train_share:g} leaves no {part} pairs among {len(pairs)}; "
-            f"choose a share between {1 / len(pairs):.2g} and {1 - 1 / len(pairs):.2g}"
-        )
-    return np.ascontiguousarray(pairs[:train]), np.ascontiguousarray(pairs[train:])
 
 
 def walk_texts(
@@ -147,8 +127,8 @@ def walk_texts(
                 mean = tokens / len(texts)
                 raise TaskError(
                     f"{len(pairs):,} training pairs with {paths_per_pair} paths of about {mean:.0f} nodes each are "
-                    f"too much text; {int(MAX_TEXT_TOKENS / mean):,} such paths are allowed, so lower the share of "
-                    "training pairs or the paths per pair"
+                    f"too much text; {int(MAX_TEXT_TOKENS / mean):,} such paths are allowed, so train on fewer pairs or "
+                    "lower the paths per pair"
                 )
     return tuple(texts)
 

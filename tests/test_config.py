@@ -95,6 +95,12 @@ def message(values: dict[str, Any]) -> str:
         ({"grpah": {}}, ["grpah = {}", "no such setting"]),
         ({"graph": 7}, ["graph = 7", "dictionary"]),
         ({"split": {"train_share": 1}}, ["split.train_share = 1", "less than 1"]),
+        ({"split": {"tested_stages": "1-2-3"}}, ["split.tested_stages = '1-2-3'", "write 1-3,2-4"]),
+        ({"split": {"tested_stages": "1-x"}}, ["split.tested_stages.0.1 = 'x'", "valid integer"]),
+        (
+            {"split": {"tested_stages": "0-3"}},
+            ["split.tested_stages.0.0 = '0'", "greater than or equal to 1"],
+        ),
         ({"model": {"width": 10, "heads": 3}}, ["width 10", "multiple of heads 3"]),
         ({"seeds": []}, ["seeds = []", "at least 1"]),
         ({"seeds": "1,x"}, ["seeds.1 = 'x'", "valid integer"]),

@@ -19,7 +19,7 @@ UNSHARED = (
     "graph.labels", "graph.edges", "graph.positions", "split.train_pairs", "split.test_pairs", "split.texts",
     "split.test_texts",
 )  # fmt: skip
-"""Settings too large for a link; a graph from a file does not travel in one."""
+"""Settings too large for a link: a graph from a file, chosen pairs and texts do not travel in one."""
 MAX_NOTICES = 5
 
 
@@ -121,8 +121,13 @@ def to_link(config: ExperimentConfig, preset_name: str, experiment: str | None) 
     link = {PRESET: preset_name}
     for key, value in changed.items():
         if key not in UNSHARED:
-            link[key] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            link[key] = ",".join(map(_in_link, value)) if isinstance(value, list) else str(value)
     return link | ({EXPERIMENT: experiment} if experiment else {})
+
+
+def _in_link(item: Any) -> str:
+    """An item of a list; a pair, such as one of stages, is written 1-3."""
+    return "-".join(map(str, item)) if isinstance(item, list) else str(item)
 
 
 def write_link() -> None:

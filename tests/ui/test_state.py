@@ -20,6 +20,9 @@ from planviz.ui.state import from_link, to_link
             "arms.pg.kl": some.floats(0, 1),
             "arms.q-process.calibrate_head": some.booleans(),
             "seeds": some.lists(some.integers(0, 1000), min_size=1, max_size=5, unique=True),
+            "split.tested_stages": some.lists(
+                some.tuples(some.integers(1, 12), some.integers(1, 12)), max_size=4
+            ),
             "name": some.text(min_size=1, max_size=80),
         }
     ),
