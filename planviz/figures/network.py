@@ -22,17 +22,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planviz.figures import style
+from planviz.figures.blocks import NO_MOVE, graph_states, node_pictures, step_name
+from planviz.graphs.blocksworld import State
 
 SPACING = np.array([150.0, 95.0])
 """Room for a node; the view then zooms to fit all of them."""
+FRAMES = {"light": "#c3ccd1", "dark": "#3a4750"}
 MANY_EDGES = 400
+MAX_PICTURES, MAX_NAMED_MOVES = 100, 1000
+"""Up to so many nodes of a Blocksworld graph are drawn as pictures, and so many of its edges name their moves."""
 
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; script-src {scripts}; style-src {styles}">
+ content="default-src 'none'; script-src {scripts}; style-src {styles}; img-src data:">
 <title>{alt}</title>
 <style>{css}</style>
 </head>
@@ -48,11 +53,19 @@ html, body, #network {{ margin: 0; height: 100%; background: {background}; color
 div.vis-tooltip {{ position: absolute; visibility: hidden; pointer-events: none; z-index: 5; padding: 4px 8px;
  border-radius: 4px; border: 1px solid {border}; background: {background}; color: {text};
  font: 13px system-ui, sans-serif; white-space: pre }}
+div.vis-tooltip img {{ display: block; margin: 8px auto 4px; zoom: 1.3 }}
 """
 START = """
 "use strict";
 const element = document.getElementById("network");
-const { nodes, edges, options } = JSON.parse(element.dataset.network);
+const { nodes, edges, options, pictures } = JSON.parse(element.dataset.network);
+pictures.forEach((picture, node) => {
+  const [box, image] = [document.createElement("div"), new Image()];
+  box.textContent = nodes[node].title;
+  image.src = picture;
+  box.append(image);
+  nodes[node].title = box;
+});
 const data = { nodes: new vis.DataSet(nodes), edges: new vis.DataSet(edges) };
 const network = new vis.Network(element, data, options);
 window.addEventListener("resize", () => network.fit());
@@ -71,7 +84,7 @@ def network_html(
     """A page with the graph, whose nodes can be dragged and which can be zoomed and moved.
 
     Args:
-        graph: nodes 0 … n-1 with a ``label`` each.
+        graph: nodes 0 … n-1 with a ``label`` each; those of Blocksworld are drawn as stacks of blocks.
         positions: (n, 2) in [0, 1], y upwards, as from `planviz.graphs.layout`.
         dark: whether the page around it is dark.
         source, target: nodes to mark as the start and the end of a query.
@@ -79,10 +92,13 @@ def network_html(
     """
     mode = "dark" if dark else "light"
     alt = f"Draggable network of {len(graph)} nodes and {graph.number_of_edges()} edges"
+    states = graph_states(graph) or []
+    pictures = node_pictures(graph, dark) or []
     data = {
-        "nodes": _nodes(graph, positions, style.TEXT[mode], source, target),
-        "edges": _edges(graph, dark, set(pairwise(path))),
+        "nodes": _nodes(graph, positions, mode, source, target, pictures),
+        "edges": _edges(graph, dark, set(pairwise(path)), states),
         "options": _options(graph.number_of_edges()),
+        "pictures": pictures,
     }
     css = CSS.format(background=style.BACKGROUND[mode], text=style.TEXT[mode], border=style.GREY)
     return PAGE.format(
@@ -94,9 +110,10 @@ def network_html(
 def _nodes(
     graph: nx.DiGraph[int],
     positions: NDArray[np.float64],
-    text: str,
+    mode: str,
     source: int | None,
     target: int | None,
+    pictures: list[str],
 ) -> list[dict[str, Any]]:
     places = (positions - 0.5) * SPACING * (1, -1) * len(graph) ** 0.5  # vis counts y downwards
     marks = {source: ("square", "from "), target: ("star", "to ")}
@@ -105,29 +122,54 @@ def _nodes(
         shape, word = marks.get(node, ("dot", ""))
         label = word + style.short(graph.nodes[node]["label"])
         edges = f"edges in: {graph.in_degree(node)}, edges out: {graph.out_degree(node)}"
+        look = {"shape": shape, "size": 16 if word else 9, "color": style.PURPLE if word else style.TEAL}
+        if len(pictures) in range(1, MAX_PICTURES + 1):
+            look, shown = _picture(pictures[node], word, mode), word.strip()
+        else:
+            shown = label
         nodes.append(
             {
                 "id": node,
-                "label": label,
+                "label": shown,
                 "title": f"{label}\n{edges}",
                 "x": x,
                 "y": y,
-                "shape": shape,
-                "size": 16 if word else 9,
-                "color": style.PURPLE if word else style.TEAL,
-                "font": {"color": text, "size": 22 if word else 16},
+                "font": {"color": style.TEXT[mode], "size": 22 if word else 16},
+                **look,
             }
         )
     return nodes
 
 
-def _edges(graph: nx.DiGraph[int], dark: bool, highlighted: set[tuple[int, int]]) -> list[dict[str, Any]]:
-    faint = "#3a4750" if dark else "#c3ccd1"
-    return [
-        {"from": u, "to": v, "color": style.BLUE, "width": 4} if (u, v) in highlighted
-        else {"from": u, "to": v, "color": faint, "width": 1}
-        for u, v in graph.edges
-    ]  # fmt: skip
+def _picture(picture: str, word: str, mode: str) -> dict[str, Any]:
+    """How a node of Blocksworld looks: its stacks, in a frame; vis asks for the picture at the given address."""
+    frame = style.PURPLE if word else FRAMES[mode]
+    colors = {"background": style.BACKGROUND[mode], "border": frame}
+    return {
+        "shape": "image",
+        "image": picture,
+        "borderWidth": 4 if word else 1,
+        "color": colors | {"highlight": colors, "hover": colors},
+        "shapeProperties": {"useBorderWithImage": True, "useImageSize": True},
+        "imagePadding": 3,
+    }
+
+
+def _edges(
+    graph: nx.DiGraph[int], dark: bool, highlighted: set[tuple[int, int]], states: list[State]
+) -> list[dict[str, Any]]:
+    """The edges; those of Blocksworld say on hover which block they move, unless there are too many."""
+    faint = FRAMES["dark" if dark else "light"]
+    named = states and graph.number_of_edges() <= MAX_NAMED_MOVES
+    edges = []
+    for u, v in graph.edges:
+        edge = {"from": u, "to": v, "color": faint, "width": 1}
+        if (u, v) in highlighted:
+            edge |= {"color": style.BLUE, "width": 4}
+        if named and (name := step_name(states[u], states[v])) != NO_MOVE:
+            edge["title"] = name
+        edges.append(edge)
+    return edges
 
 
 def _options(edges: int) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from plotly.subplots import make_subplots
 
 from planviz.figures import style
+from planviz.figures.blocks import hover_text, label_states, step_name
 
 TOP = 12
 """So many next nodes have a bar of their own."""
@@ -50,7 +51,7 @@ def next_node_bars(
         probabilities: for every arm (n + 1,) next-token probabilities, EOS last.
         adjacency: (n, n), whether i → j is an edge.
         reachable: (n, n), whether j can be reached from i.
-        labels: the names of the n nodes.
+        labels: the names of the n nodes; states of Blocksworld show their stacks and the move on hover.
     """
     heading = f"Next node at {style.short(labels[node])}, on the way to {style.short(labels[target])}"
     if not probabilities:
@@ -61,6 +62,7 @@ def next_node_bars(
     names = [*style.unique(labels), "end"]
     top = np.argsort(-np.max(list(table.values()), axis=0), kind="stable")[:TOP]
     bars = [f"{names[token]} {KINDS[kinds[token]].mark}" for token in top]
+    hovers = _hovers(node, top, labels)
     rest = [f"{len(names) - TOP} others"] if len(names) > TOP else []
     columns = min(len(table), COLUMNS)
     rows = -(-len(table) // columns)
@@ -73,10 +75,10 @@ def next_node_bars(
         axes = {"xaxis": f"x{panel + 1}", "yaxis": f"y{panel + 1}"}
         for name, kind in KINDS.items():
             chosen = np.flatnonzero(kinds[top] == name)
-            shares = values[top[chosen]]
-            _add_bars(figure, [bars[i] for i in chosen], shares, kind, axes, showlegend=panel == 0)
+            shares, above = values[top[chosen]], [hovers[i] for i in chosen]
+            _add_bars(figure, [bars[i] for i in chosen], shares, kind, axes, above, showlegend=panel == 0)
         if rest:
-            _add_bars(figure, rest, [np.delete(values, top).sum()], OTHERS, axes, showlegend=False)
+            _add_bars(figure, rest, [np.delete(values, top).sum()], OTHERS, axes, [""], showlegend=False)
     order = [*bars, *rest]
     figure.update_xaxes(range=[0, 1.4], tickvals=[0, 0.5, 1], ticktext=["0%", "50%", "100%"])
     figure.update_yaxes(
@@ -97,12 +99,26 @@ def next_node_bars(
     )  # fmt: skip
 
 
+def _hovers(node: int, tokens: NDArray[np.int64], labels: Sequence[str]) -> list[str]:
+    """What stands over a bar's own words on hover: in Blocksworld, the stacks there and the move that makes them."""
+    states = label_states(labels)
+    if states is None:
+        return [""] * len(tokens)
+    return [
+        f"{hover_text(states[token])}<br><br>{step_name(states[node], states[token])}<br>"
+        if token < len(states)
+        else ""
+        for token in tokens.tolist()
+    ]
+
+
 def _add_bars(
     figure: go.Figure,
     names: list[str],
     shares: ArrayLike,
     kind: Kind,
     axes: dict[str, str],
+    hovers: list[str],
     *,
     showlegend: bool,
 ) -> None:
@@ -111,5 +127,5 @@ def _add_bars(
             **axes, x=shares, y=names, orientation="h", name=f"{kind.mark} {kind.label}",
             legendgroup=kind.label, showlegend=showlegend, marker=style.bar_marker(kind.color, kind.pattern),
             cliponaxis=False, texttemplate="%{x:.0%}", textposition="outside",
-            hovertemplate="%{y}: %{x:.2%}<extra></extra>",
+            customdata=hovers, hovertemplate="%{customdata}%{y}: %{x:.2%}<extra></extra>",
         )  # fmt: skip

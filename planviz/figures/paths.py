@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from planviz.events import QueryPaths
 from planviz.figures import style
+from planviz.figures.blocks import hover_text, label_states, step_name
 
 LABELLED_NODES = 40
 """Above this many nodes, labels are shown on hover only."""
@@ -32,15 +33,14 @@ def paths_on_graph(graph: nx.DiGraph[int], positions: Positions, query: QueryPat
     Other failures have a mark where they end.
 
     Args:
-        graph: nodes 0 … n-1 with a ``label`` each.
+        graph: nodes 0 … n-1 with a ``label`` each; those of Blocksworld show their stacks on hover.
         positions: (n, 2), as from `planviz.graphs.layout`.
         query: the paths, which may hold EOS as n.
     """
-    labels = [style.plain(graph.nodes[node]["label"]) for node in range(len(graph))]
+    words = Words([graph.nodes[node]["label"] for node in range(len(graph))])
     total = max(sum(query.counts), 1)
     figure = go.Figure()
-    others = ["" if node in (query.source, query.target) else label for node, label in enumerate(labels)]
-    _add_graph(figure, graph, positions, others)
+    _add_graph(figure, graph, positions, words, (query.source, query.target))
     outcomes, taken, ends = _tally(graph, query)
     for order, (outcome, look) in enumerate(style.OUTCOME_STYLES.items(), start=1):
         if outcomes[outcome]:
@@ -50,9 +50,9 @@ def paths_on_graph(graph: nx.DiGraph[int], positions: Positions, query: QueryPat
                 marker={"symbol": "circle" if outcome == "correct" else look.symbol, "size": 9},
                 name=f"{look.label}: {outcomes[outcome] / total:.0%}",
             )  # fmt: skip
-            _add_steps(figure, positions, labels, taken[outcome], total, outcome, BEND * order)
-            _add_ends(figure, positions, labels, ends[outcome], total, outcome)
-    _add_query(figure, positions, labels, query)
+            _add_steps(figure, positions, words, taken[outcome], total, outcome, BEND * order)
+            _add_ends(figure, positions, words, ends[outcome], total, outcome)
+    _add_query(figure, positions, words, query)
     source, target = (style.short(graph.nodes[node]["label"]) for node in (query.source, query.target))
     heading = f"Sampled paths from {source} to {target}"
     shares = [f"{n / total:.0%} {style.OUTCOME_STYLES[way].label}" for way, n in outcomes.most_common()]
@@ -63,6 +63,30 @@ def paths_on_graph(graph: nx.DiGraph[int], positions: Positions, query: QueryPat
         figure, heading, alt, height=480, hovermode="closest", margin={"l": 0, "r": 0, "b": 0},
         xaxis=hidden, yaxis=hidden | {"range": [-0.07, 1.12]},
     )  # fmt: skip
+
+
+class Words:
+    """What is said about the nodes and steps of a graph, in the HTML that plotly knows."""
+
+    def __init__(self, labels: list[str]) -> None:
+        self.labels = [style.plain(label) for label in labels]
+        self._states = label_states(labels)
+
+    def node(self, node: int) -> str:
+        """Its label; under the stacks that it stands for, if it is a state of Blocksworld."""
+        picture = "" if self._states is None else f"{hover_text(self._states[node])}<br><br>"
+        return picture + self.labels[node]
+
+    def step(self, step: Step, count: int, total: int, outcome: str) -> str:
+        """From where to where, what it moves in Blocksworld, and how often it was taken."""
+        (u, v), labels = step, self.labels
+        if u == v:
+            where = labels[u]
+        elif self._states is None:
+            where = f"{labels[u]} → {labels[v]}"
+        else:
+            where = f"{labels[u]} → {labels[v]}<br>{step_name(self._states[u], self._states[v])}"
+        return f"{where}<br>{count} of {total} samples, {outcome}"
 
 
 def _tally(
@@ -86,7 +110,9 @@ def _tally(
     return outcomes, taken, ends
 
 
-def _add_graph(figure: go.Figure, graph: nx.DiGraph[int], positions: Positions, labels: list[str]) -> None:
+def _add_graph(
+    figure: go.Figure, graph: nx.DiGraph[int], positions: Positions, words: Words, query: Step
+) -> None:
     """The whole graph, faint; all edges are one trace, however many there are."""
     edges = np.array(graph.edges, dtype=int).reshape(-1, 2)
     lines = np.full((len(edges), 3, 2), np.nan)
@@ -101,15 +127,17 @@ def _add_graph(figure: go.Figure, graph: nx.DiGraph[int], positions: Positions, 
     figure.add_scatter(
         x=positions[:, 0], y=positions[:, 1], name="nodes", mode="markers+text" if labelled else "markers",
         marker={"size": 9 if labelled else 6, "color": style.GREY}, showlegend=False,
-        text=labels, textposition="bottom center", textfont={"size": 11},
-        hovertemplate="%{text}<extra></extra>",
+        text=["" if node in query else label for node, label in enumerate(words.labels)],
+        textposition="bottom center", textfont={"size": 11},
+        customdata=[words.node(node) for node in range(len(graph))],
+        hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
 
 
 def _add_steps(
     figure: go.Figure,
     positions: Positions,
-    labels: list[str],
+    words: Words,
     steps: Counter[Step],
     total: int,
     outcome: str,
@@ -125,7 +153,7 @@ def _add_steps(
         x, y = np.concatenate([curves, np.full((len(chosen), 1, 2), np.nan)], axis=1).reshape(-1, 2).T
         sizes = np.zeros(len(CURVE) + 1)
         sizes[ARROW_AT] = 8 + 1.5 * width
-        texts = [_step_text(labels, step, steps[step], total, look.label) for step in chosen]
+        texts = [words.step(step, steps[step], total, look.label) for step in chosen]
         figure.add_scatter(
             x=x, y=y, mode="lines+markers", name=look.label, legendgroup=outcome, showlegend=False,
             line={"color": look.color, "dash": look.dash, "width": width, "backoff": 0}, opacity=0.85,
@@ -136,7 +164,7 @@ def _add_steps(
 
 
 def _add_ends(
-    figure: go.Figure, positions: Positions, labels: list[str], ends: Counter[Step], total: int, outcome: str
+    figure: go.Figure, positions: Positions, words: Words, ends: Counter[Step], total: int, outcome: str
 ) -> None:
     """A mark where paths fail; a step along a missing edge also gets a dotted line."""
     if not ends:
@@ -146,7 +174,7 @@ def _add_ends(
     lines[:, :2] = positions[np.array(steps)]
     x, y = lines.reshape(-1, 2).T
     sizes = [size for step in steps for size in (0, 10 + WIDTHS[_level(ends[step] / total)], 0)]
-    texts = [_step_text(labels, step, ends[step], total, look.label) for step in steps]
+    texts = [words.step(step, ends[step], total, look.label) for step in steps]
     figure.add_scatter(
         x=x, y=y, mode="lines+markers", name=f"{look.label}: end", legendgroup=outcome, showlegend=False,
         line={"color": look.color, "dash": "dot", "width": 2},
@@ -156,14 +184,14 @@ def _add_ends(
     )  # fmt: skip
 
 
-def _add_query(figure: go.Figure, positions: Positions, labels: list[str], query: QueryPaths) -> None:
+def _add_query(figure: go.Figure, positions: Positions, words: Words, query: QueryPaths) -> None:
     """Source and target, told apart by shape and by word."""
     for word, node, symbol, size in (("from", query.source, "square", 14), ("to", query.target, "star", 18)):
         figure.add_scatter(
             x=positions[[node], 0], y=positions[[node], 1], name=word, mode="markers+text", showlegend=False,
             marker={"symbol": symbol, "size": size, "color": style.PURPLE, "line": {"width": 0}},
-            text=[f"<b>{word} {labels[node]}</b>"], textposition="top center",
-            hovertemplate="%{text}<extra></extra>",
+            text=[f"<b>{word} {words.labels[node]}</b>"], textposition="top center",
+            customdata=[f"{word}<br>{words.node(node)}"], hovertemplate="%{customdata}<extra></extra>",
         )  # fmt: skip
 
 
@@ -178,8 +206,3 @@ def _curve(start: Positions, end: Positions, bend: float) -> Positions:
     t = CURVE[:, None]
     points: Positions = (1 - t) ** 2 * start + 2 * t * (1 - t) * middle + t**2 * end
     return points
-
-
-def _step_text(labels: list[str], step: Step, count: int, total: int, outcome: str) -> str:
-    where = labels[step[0]] if step[0] == step[1] else f"{labels[step[0]]} → {labels[step[1]]}"
-    return f"{where}<br>{count} of {total} samples, {outcome}"

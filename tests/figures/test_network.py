@@ -11,7 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from planviz.figures import style
+from planviz.figures.blocks import NO_MOVE, node_pictures, step_name
 from planviz.figures.network import network_html
+from planviz.graphs.blocksworld import blocksworld, stacks
+from planviz.graphs.layout import layout
 from tests.figures.conftest import HOSTILE, Visit
 
 if TYPE_CHECKING:
@@ -116,3 +119,38 @@ def test_a_big_graph_hides_its_edges_while_it_moves() -> None:
     assert len(data["edges"]) == 1500
     assert data["options"]["interaction"]["hideEdgesOnDrag"]
     assert data["options"]["edges"]["smooth"] is False
+
+
+def blocks_page(blocks: int, **marks: Any) -> tuple[str, nx.DiGraph[int]]:
+    graph = blocksworld(blocks)
+    return network_html(graph, layout(graph), dark=False, **marks), graph
+
+
+def test_nodes_of_blocksworld_are_pictures_and_edges_name_their_moves() -> None:
+    page, graph = blocks_page(3, source=0, target=2)
+    data = embedded(page)
+    pictures = node_pictures(graph, dark=False)
+    assert pictures is not None and data["pictures"] == pictures
+    assert [(node["shape"], node["image"]) for node in data["nodes"]] == [("image", p) for p in pictures]
+    assert [node["label"] for node in data["nodes"][:4]] == ["from", "", "to", ""]
+    for edge in data["edges"]:
+        states = (stacks(graph.nodes[node]["label"]) for node in (edge["from"], edge["to"]))
+        assert edge["title"] == step_name(*states) != NO_MOVE
+    assert 'img-src data:"' in page
+
+
+def test_many_states_are_dots_with_a_picture_on_hover_only() -> None:
+    data = embedded(blocks_page(5)[0])
+    assert {node["shape"] for node in data["nodes"]} == {"dot"}
+    assert len(data["pictures"]) == 501
+    assert not any("title" in edge for edge in data["edges"])
+
+
+def test_the_tooltip_of_a_state_shows_its_picture(visit: Visit) -> None:
+    page_text, graph = blocks_page(3)
+    visit.open(page_text)
+    visit.page.mouse.move(*place(visit.page, 4))
+    visit.page.wait_for_function("() => document.querySelector('.vis-tooltip img')?.naturalWidth > 0")
+    assert graph.nodes[4]["label"] in visit.page.locator(".vis-tooltip").inner_text()
+    assert visit.complaints == []
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in visit.requests)

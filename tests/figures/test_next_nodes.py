@@ -6,6 +6,7 @@ import pytest
 
 from planviz.figures import style
 from planviz.figures.next_nodes import KINDS, TOP, next_node_bars
+from planviz.graphs.blocksworld import blocksworld
 from tests.figures.conftest import HOSTILE
 
 # 0 → 1 → 3, 0 → 2; from 0 to 3, node 1 is a good step, 2 leads nowhere, 3 is no edge.
@@ -63,3 +64,19 @@ def test_hostile_labels_stay_text() -> None:
 def test_without_arms_the_figure_asks_for_one() -> None:
     figure = next_node_bars({}, 0, 3, ADJACENCY, REACHABLE, LABELS)
     assert figure.layout.annotations[0].text == "Choose at least one arm."
+
+
+def test_in_blocksworld_a_bar_shows_the_stacks_and_the_move_on_hover() -> None:
+    graph = blocksworld(2)
+    adjacency = nx.to_numpy_array(graph, nodelist=range(3)) > 0
+    labels = [graph.nodes[node]["label"] for node in range(3)]
+    at, to = labels.index("AB"), labels.index("BA")
+    figure = next_node_bars({"pg": [0.1, 0.3, 0.4, 0.2]}, at, to, adjacency, adjacency | True, labels)
+    hovers = {
+        name.rsplit(" ", 1)[0]: hover
+        for bar in figure.data
+        for name, hover in zip(bar.y, bar.customdata, strict=True)
+    }
+    assert hovers["A B"].endswith(">A\u00a0B</span><br><br>put B on the table<br>")
+    assert hovers["BA"].endswith(">A<br>B</span><br><br>no legal move<br>")
+    assert hovers["end"] == ""

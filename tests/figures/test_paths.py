@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from planviz.events import QueryPaths
 from planviz.figures import style
 from planviz.figures.paths import CURVE, WIDTHS, paths_on_graph
+from planviz.graphs.blocksworld import blocksworld
 from tests.figures.conftest import HOSTILE
 
 EOS = 5
@@ -124,3 +125,17 @@ def test_a_big_graph_has_few_traces_and_its_labels_on_hover_only() -> None:
     assert nodes.mode == "markers"
     assert nodes.text[1] == "node 1"
     assert len(figure.data) < 30
+
+
+def test_in_blocksworld_nodes_show_their_stacks_and_steps_name_their_move() -> None:
+    graph = blocksworld(3)
+    node = {graph.nodes[number]["label"]: number for number in graph}
+    path = (node["A CB"], node["ABC"])
+    query = QueryPaths(node["AB C"], node["ABC"], (path,), (4,), ("invalid_edge",))
+    figure = paths_on_graph(graph, np.random.default_rng(0).random((13, 2)), query)
+    (nodes,) = traces(figure, "nodes")
+    assert nodes.customdata[node["A CB"]].endswith("\u00a0\u00a0B<br>A\u00a0C</span><br><br>A CB")
+    assert nodes.text[node["A CB"]] == "A CB"
+    assert set(steps(figure, "invalid_edge")) == {"AB C → A CB<br>put B on C<br>4 of 4 samples, invalid edge"}
+    (jump,) = traces(figure, "invalid edge: end")
+    assert jump.text[0] == "A CB → ABC<br>no legal move<br>4 of 4 samples, invalid edge"
