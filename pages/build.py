@@ -1,26 +1,38 @@
-"""Choose a graph, see it with its facts, split its pairs, and look at the training texts."""
+"""Draw, generate or open a graph, see it with its facts, split its pairs, and look at the training texts."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from planviz.ui import build_panels as panels
+from planviz.ui.build_edges import edge_table
+from planviz.ui.build_facts import correct_paths, facts
+from planviz.ui.build_files import download, open_file, take_graph
 from planviz.ui.build_graph import graph_settings
+from planviz.ui.build_history import follow
 
 st.title("Build")
-st.write("Planning, here, is finding a path in a graph. Choose the graph and the pairs of nodes to train on.")
+st.write(
+    "Planning, here, is finding a path in a graph. Draw, generate or open one, and choose what to train on."
+)
 panels.presets()
+follow()
 
 task = None
-left, right = st.columns([1, 2], gap="medium")
-with left:
-    graph_settings()
+left, right = st.columns([2, 3], gap="medium")
 with right:
     graph = panels.picture()
+    below = st.container()
+with left:
+    generate, edges, files = st.tabs(["Generate", "Edges", "Files"])
+    with generate:
+        graph_settings()
+    with files:
+        open_file()
 if graph is not None:
-    with left:
-        panels.download(graph)
-    tiles = panels.facts(graph)
+    with edges:
+        edge_table(graph, take_graph)
+    tiles = facts(graph)
     st.subheader("The split")
     left, right = st.columns([1, 2], gap="medium")
     with left:
@@ -28,7 +40,9 @@ if graph is not None:
     with right:
         task = panels.task_or_error()
     with tiles:
-        panels.correct_paths(task)
+        correct_paths(task)
+    with files:
+        download(graph, task)
 if task is not None:
     with left:
         panels.split_summary(task)

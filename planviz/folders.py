@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import shutil
 import sys
 from importlib import resources
@@ -30,8 +31,26 @@ def demo_folder() -> Path:
 @functools.cache
 def provide_plotly() -> None:
     """Put plotly.js where the server serves it, in static/; it is renewed when the plotly package changes."""
-    target = app_folder() / "static" / "plotly.min.js"
     with resources.as_file(resources.files("plotly") / "package_data" / "plotly.min.js") as source:
-        if not target.exists() or target.stat().st_size != source.stat().st_size:
-            target.parent.mkdir(exist_ok=True)
-            shutil.copyfile(source, target)
+        _provide(source)
+
+
+@functools.cache
+def provide_vis_network() -> None:
+    """Put vis-network where the server serves it, in static/; it is renewed when the pyvis package changes."""
+    _provide(vis_network())
+
+
+def vis_network() -> Path:
+    """vis-network as pyvis ships it; found without importing pyvis, which would import IPython."""
+    spec = importlib.util.find_spec("pyvis")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("pyvis is not installed; the network view needs the vis-network it ships")
+    return Path(spec.origin).parent / "lib" / "vis-9.1.2" / "vis-network.min.js"
+
+
+def _provide(source: Path) -> None:
+    target = app_folder() / "static" / source.name
+    if not target.exists() or target.stat().st_size != source.stat().st_size:
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, target)

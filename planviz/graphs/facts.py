@@ -43,3 +43,16 @@ def graph_facts(graph: nx.DiGraph[int]) -> GraphFacts:
         longest_path=nx.dag_longest_path_length(graph, weight="") if acyclic else None,
         path_lengths=dict(zip(lengths.tolist(), pairs.tolist(), strict=True)),
     )
+
+
+def reachability_change(before: nx.DiGraph[int], after: nx.DiGraph[int]) -> tuple[int, int]:
+    """How many pairs (s, t) an edit made reachable, and how many it made unreachable; nodes are told by labels."""
+    old, new = _reachable_labels(before), _reachable_labels(after)
+    return len(new - old), len(old - new)
+
+
+def _reachable_labels(graph: nx.DiGraph[int]) -> set[tuple[str, str]]:
+    labels = [graph.nodes[node]["label"] for node in range(len(graph))]
+    distance = all_distances(len(graph), np.array(graph.edges, dtype=int).reshape(-1, 2))
+    pairs = np.argwhere(np.isfinite(distance) & (distance > 0)).tolist()
+    return {(labels[source], labels[target]) for source, target in pairs}

@@ -1,54 +1,38 @@
-"""The graph as a picture: a draggable network, or a still one where that would be slow."""
+"""The graph on the Build page: to be edited, or a still picture where that would be slow."""
 
 from __future__ import annotations
 
-import html
-
+import networkx as nx
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from planviz.config import GraphConfig
 from planviz.figures import style
-from planviz.figures.network import network_html
-from planviz.ui.lab import GraphView, graph_view
+from planviz.ui.graph_editor import chosen_pair, graph_editor
+from planviz.ui.lab import GraphView
 
-MAX_DRAGGABLE_EDGES = 3000
-"""vis-network takes about 15 ms to redraw 1,000 edges; from here on dragging would stutter."""
-HEIGHT = 460
-FRAME = """<!doctype html><title>{title}</title>
-<style>
-html, body, iframe {{ display: block; margin: 0; border: 0; width: 100%; height: 100%; overflow: hidden }}
-</style>
-<iframe sandbox="allow-scripts" title="{title}" srcdoc="{page}"></iframe>"""
+HEIGHT = 520
+MAX_EDITED_EDGES = 6000
+"""vis-network takes about 15 ms to redraw 1,000 edges; from here on drawing would stutter."""
 
 
-def draw_network(config: GraphConfig) -> None:
-    """Draw a graph, which `graph_view` can build."""
-    view = graph_view(config)
-    edges = view.graph.number_of_edges()
-    alt = f"Network of {len(view.graph)} nodes and {edges:,} edges"
-    if edges > MAX_DRAGGABLE_EDGES:
-        figure = still_network(view)
-        st.plotly_chart(figure, config=style.CONFIG, alt=style.alt(figure), key="build:network")
-        st.caption(f"Zoom and hover; graphs of up to {MAX_DRAGGABLE_EDGES:,} edges can also be dragged.")
-    else:
-        st.iframe(_page(config.model_dump_json(), st.context.theme.type == "dark"), height=HEIGHT, alt=alt)
-        st.caption("Drag nodes, zoom with the wheel, hover over a node for its name and edges.")
+def draw_graph(view: GraphView) -> None:
+    """Draw a graph, and the shortest path of the pair that is being looked at."""
+    pair, edges = chosen_pair(len(view.graph)), view.graph.number_of_edges()
+    if edges <= MAX_EDITED_EDGES:
+        graph_editor(view, shortest_path(view, pair))
+        return
+    figure = still_network(view)
+    st.plotly_chart(figure, config=style.CONFIG, alt=style.alt(figure), key="build:network")
+    st.caption(f"Zoom and hover; graphs of up to {MAX_EDITED_EDGES:,} edges can also be edited.")
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def _page(config: str, dark: bool) -> str:
-    view = graph_view(GraphConfig.model_validate_json(config))
-    return isolated(network_html(view.graph, view.positions, dark=dark), "Draggable network")
-
-
-def isolated(page: str, title: str) -> str:
-    """A page for `st.iframe` that runs in a frame of its own inside it, without the app's origin.
-
-    `st.iframe` alone gives scripts the origin of the app, and with it its cookies and the page around it.
-    """
-    return FRAME.format(title=html.escape(title), page=html.escape(page))
+def shortest_path(view: GraphView, pair: tuple[int, int] | None) -> list[int]:
+    """The nodes of one shortest path of a pair; none if there is no pair or no path."""
+    if pair is None or not nx.has_path(view.graph, pair[0], pair[1]):
+        return []
+    path: list[int] = nx.shortest_path(view.graph, pair[0], pair[1])
+    return path
 
 
 def still_network(view: GraphView) -> go.Figure:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from planviz.config import PRESETS, differences, preset
 from planviz.figures.task import path_length_histogram, paths_per_pair_histogram, split_matrix
-from planviz.graphs.files import FORMATS, write_graph
 from planviz.graphs.generate import GraphError
 from planviz.task import TaskError
-from planviz.ui.build_graph import forget_files, reroll_button
-from planviz.ui.build_network import draw_network
-from planviz.ui.build_text import count, text_table
+from planviz.ui.build_graph import reroll_button
+from planviz.ui.build_network import draw_graph
+from planviz.ui.build_text import text_table
 from planviz.ui.charts import show
 from planviz.ui.lab import GraphView, TaskView, graph_view, task_view
 from planviz.ui.settings import setting_input
@@ -52,17 +48,16 @@ def presets() -> None:
 
 
 def _load(name: str) -> None:
-    forget_files()
     set_draft(preset(name), name)
     set_chosen_arms(list(preset(name).arms))
 
 
 def picture() -> GraphView | None:
-    """The graph, drawn, or a sentence that says why there is none."""
+    """The graph, to be edited if it is not too large, or a sentence that says why there is none."""
     graph = draft().graph
     if graph.kind == "file" and not graph.labels:
         st.info(
-            "Links do not carry a graph from a file. Upload it again, or choose another kind of graph.",
+            "Links do not carry your own graph. Open its file again, or choose another kind of graph.",
             icon=":material/info:",
         )
         return None
@@ -71,19 +66,8 @@ def picture() -> GraphView | None:
     except GraphError as error:
         st.error(sentence(error), icon=":material/error:")
         return None
-    draw_network(graph)
+    draw_graph(view)
     return view
-
-
-def download(view: GraphView) -> None:
-    """The graph as a file of any format, which can be uploaded again."""
-    with st.popover("Download the graph", icon=":material/download:", width="stretch"):
-        for name, format in FORMATS.items():
-            file = f"{view.graph.graph['kind']}{format.endings[0]}"
-            st.download_button(
-                format.title, partial(write_graph, file, view.graph), file, format.mime,
-                key=f"build:download:{name}", on_click="ignore", width="stretch",
-            )  # fmt: skip
 
 
 def split_settings() -> None:
@@ -101,59 +85,6 @@ def task_or_error() -> TaskView | None:
     except (GraphError, TaskError) as error:
         st.error(sentence(error), icon=":material/error:")
         return None
-
-
-def facts(view: GraphView) -> DeltaGenerator:
-    """What there is to know about the graph itself, in tiles; returns their grid, for one more."""
-    known = view.facts
-    extremes = [*known.path_lengths][:1] + [*known.path_lengths][-1:]
-    share = known.reachable_pairs / (known.nodes * (known.nodes - 1))
-    grid = st.grid(6, min_column_width=165)
-    with grid:
-        _tile(
-            "Nodes", f"{known.nodes:,}", f"dead ends: {known.dead_ends}",
-            "Each node is one token of the model's language. A dead end has no edge that leads out.",
-        )  # fmt: skip
-        _tile(
-            "Edges", f"{known.edges:,}", f"{known.edges / known.nodes:.1f} a node",
-            "Edges are directed: a step may only follow the arrow.",
-        )  # fmt: skip
-        _tile(
-            "Acyclic", "yes" if known.acyclic else "no",
-            f"longest path: {known.longest_path}" if known.acyclic else "it has cycles",
-            "In an acyclic graph no path comes back to where it was, so all paths end.",
-        )  # fmt: skip
-        _tile(
-            "Reachable pairs", f"{known.reachable_pairs:,}", f"{share:.0%} of all pairs",
-            "A pair (s, t) is reachable if a path leads from s to t. Each is a query: find such a path.",
-        )  # fmt: skip
-        _tile(
-            "Shortest paths", "–".join(map(str, dict.fromkeys(extremes))) or "none", "steps",
-            "How many steps it takes at least from the source to the target of a reachable pair.",
-        )  # fmt: skip
-    return grid
-
-
-def correct_paths(view: TaskView | None) -> None:
-    """One more tile: how many correct paths a pair has. The task sets how long they may be."""
-    meaning = "A correct path follows edges from s until it first reaches t."
-    if view is None:
-        _tile("Correct paths", "–", "needs a split", meaning)
-        return
-    if not view.facts.acyclic:
-        meaning += (
-            " With cycles there is no end to them, so only paths of at most "
-            f"{view.task.max_steps} steps count, the length limit of a sampled path."
-        )
-    counts = view.correct_paths[view.task.distance > 0]
-    middle, most = count(float(np.median(counts))), count(float(counts.max()))
-    _tile("Correct paths", middle, f"median, most {most}", f"{meaning} So many has a reachable pair.")
-
-
-def _tile(label: str, value: str, note: str, help: str) -> None:
-    st.metric(
-        label, value, note, delta_color="off", delta_arrow="off", border=True, help=help, height="stretch"
-    )
 
 
 def split_summary(view: TaskView) -> None:

@@ -52,7 +52,12 @@ def set_draft(config: ExperimentConfig, preset_name: str | None = None) -> None:
 
 
 def change(changes: Mapping[str, Any]) -> None:
-    """Change settings of the draft. A change that is not allowed is refused with a notice, and nothing is lost."""
+    """Change settings of the draft. A change that is not allowed is refused with a notice, and nothing is lost.
+
+    Another graph is laid out anew: positions that were drawn by hand belong to the graph that they were drawn for.
+    """
+    if any(key.startswith("graph.") for key in changes):
+        changes = {"graph.positions": (), **changes}
     try:
         st.session_state.draft = with_settings(draft(), changes)
     except SettingError as error:
