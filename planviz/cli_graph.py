@@ -94,6 +94,34 @@ def graph_check(
         typer.echo(line)
 
 
+@graph_commands.command("pddl")
+def graph_pddl(
+    problem: Annotated[
+        Path, typer.Argument(metavar="PROBLEM.pddl", help="A problem of Blocksworld in PDDL.")
+    ],
+) -> None:
+    """Read a Blocksworld problem in PDDL as a query, and print it with a shortest plan."""
+    import networkx as nx
+
+    from planviz.graphs.blocksworld import blocksworld, stacks
+    from planviz.graphs.pddl import MAX_PDDL_BYTES, find_query, read_problem, write_plan
+
+    with problem.open("rb") as file:
+        found = read_problem(file.read(MAX_PDDL_BYTES + 1))
+    graph = blocksworld(len(found.names))
+    source, target = find_query(found, graph)
+    path = nx.shortest_path(graph, source, target)
+    labels = [graph.nodes[node]["label"] for node in path]
+    named = ", ".join(f"{letter} = {name}" for letter, name in found.letters.items())
+    typer.echo(f"{len(found.names)} blocks: {named}")
+    goals, states = len(found.goals), len(graph)
+    typer.echo(f"goal: {goals} of {states} states satisfy it")
+    typer.echo(
+        f"query: from node {source} ({labels[0]}) to node {target} ({labels[-1]}), moves: {len(path) - 1}"
+    )
+    typer.echo(write_plan([stacks(label) for label in labels], found.letters), nl=False)
+
+
 def _print_facts(graph: Any) -> None:
     from planviz.graphs.facts import graph_facts
 
