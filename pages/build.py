@@ -10,6 +10,8 @@ from planviz.ui.build_facts import correct_paths, facts
 from planviz.ui.build_files import download, open_file, take_graph
 from planviz.ui.build_graph import graph_settings
 from planviz.ui.build_history import follow
+from planviz.ui.build_pair import pair_panel
+from planviz.ui.build_split import matrix, split_settings, split_summary, task_or_error
 
 st.title("Build")
 st.write(
@@ -36,18 +38,19 @@ if graph is not None:
     st.subheader("The split")
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        panels.split_settings()
+        split_settings()
     with right:
-        task = panels.task_or_error()
+        task = task_or_error()
     with tiles:
         correct_paths(task)
     with files:
         download(graph, task)
 if task is not None:
     with left:
-        panels.split_summary(task)
+        split_summary(task)
     with right:
-        panels.matrix(task)
+        matrix(task)
+        pair_panel(task)
     panels.histograms(task)
     st.subheader("Training texts")
     panels.texts(task)

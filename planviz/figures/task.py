@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,49 +14,87 @@ from planviz.figures import style
 
 SPLIT_COLORS = {"train": style.TEAL, "test": style.GREY}
 SPLIT_PATTERNS = {"train": "", "test": "/"}
+SPLIT_STATES = {
+    "unreachable": style.translucent(style.GREY, 0.08),
+    "left out": style.translucent(style.AMBER, 0.35),
+    "test": style.translucent(style.GREY, 0.6),
+    "training": style.TEAL,
+}
+"""What a pair can be in a split, with the colour of its cell."""
 LIMIT = 400
 """Bars further right than this many steps are counted in the last one."""
 MAX_BARS = 16
 
 
-def split_matrix(train_pairs: ArrayLike, test_pairs: ArrayLike, labels: Sequence[str]) -> go.Figure:
+def split_matrix(
+    train_pairs: ArrayLike,
+    test_pairs: ArrayLike,
+    labels: Sequence[str],
+    reachable: ArrayLike,
+    chosen: tuple[int, int] | None = None,
+) -> go.Figure:
     """Which queries are trained on: one cell for every source (row) and target (column).
 
     Args:
         train_pairs: (P, 2) pairs (s, t).
         test_pairs: (Q, 2) pairs (s, t).
-        labels: the names of the n nodes. A pair in neither array is unreachable and stays empty.
+        labels: the names of the n nodes.
+        reachable: (n, n) whether there is a path; pairs that have one and are in neither array are left out.
+        chosen: a pair to mark.
     """
-    train, test = (np.asarray(pairs, dtype=int).reshape(-1, 2) for pairs in (train_pairs, test_pairs))
-    nodes = len(labels)
-    cells = np.zeros((nodes, nodes), dtype=np.int8)
-    cells[test[:, 0], test[:, 1]] = 1
-    cells[train[:, 0], train[:, 1]] = 2
+    cells = _split_cells(train_pairs, test_pairs, reachable)
+    counts = dict(zip(SPLIT_STATES, np.bincount(cells.ravel(), minlength=len(SPLIT_STATES)), strict=True))
+    counts["unreachable"] -= len(cells)  # a node with itself is no pair
     names = style.unique(labels)
-    empty = nodes * (nodes - 1) - len(train) - len(test)
-    gap = int(nodes <= 60)
-    unreachable, test_color = style.translucent(style.GREY, 0.08), style.translucent(style.GREY, 0.6)
+    gap = int(len(names) <= 60)
+    colors = list(SPLIT_STATES.values())
+    scale = [[(state + end) / len(colors), color] for state, color in enumerate(colors) for end in (0, 1)]
     figure = go.Figure()
     figure.add_heatmap(
-        z=cells, x=names, y=names, zmin=0, zmax=2, showscale=False, xgap=gap, ygap=gap,
-        colorscale=[[0, unreachable], [0.5, test_color], [1, SPLIT_COLORS["train"]]],
-        hovertemplate="%{y} → %{x}<extra></extra>",
+        z=cells, x=names, y=names, zmin=-0.5, zmax=len(colors) - 0.5, showscale=False, xgap=gap, ygap=gap,
+        colorscale=scale, hovertemplate="%{y} → %{x}<extra></extra>",
     )  # fmt: skip
-    for name, color, number in (
-        ("training", SPLIT_COLORS["train"], len(train)),
-        ("test", test_color, len(test)),
-        ("unreachable", unreachable, empty),
-    ):
-        square = {"symbol": "square", "size": 11, "color": color}
-        figure.add_scatter(x=[None], y=[None], mode="markers", marker=square, name=f"{name}: {number:,}")
+    for name in ("training", "test", "left out", "unreachable"):
+        if counts[name] or name != "left out":
+            square = {"symbol": "square", "size": 11, "color": SPLIT_STATES[name]}
+            figure.add_scatter(
+                x=[None], y=[None], mode="markers", marker=square, name=f"{name}: {counts[name]:,}"
+            )
+    left_out = f"{counts['left out']:,} are left out, " if counts["left out"] else ""
     axis = {"type": "category", "nticks": 12, "showgrid": False}
     return style.finish(
         figure, "Training and test pairs",
-        f"{len(train):,} pairs are for training, {len(test):,} for testing, {empty:,} are unreachable.",
-        height=440,
+        f"{counts['training']:,} pairs are for training, {counts['test']:,} for testing, {left_out}"
+        f"{counts['unreachable']:,} are unreachable.",
+        height=440, shapes=_mark(chosen) if chosen else [],
         xaxis=axis | {"title": "Target", "tickangle": 0 if max(map(len, names), default=0) <= 4 else -45},
         yaxis=axis | {"title": "Source", "autorange": "reversed"},
     )  # fmt: skip
+
+
+def _split_cells(train_pairs: ArrayLike, test_pairs: ArrayLike, reachable: ArrayLike) -> NDArray[np.int8]:
+    """(n, n): the place of each pair's state in `SPLIT_STATES`."""
+    train, test = (np.asarray(pairs, dtype=int).reshape(-1, 2) for pairs in (train_pairs, test_pairs))
+    states = list(SPLIT_STATES)
+    cells = np.where(reachable, states.index("left out"), states.index("unreachable")).astype(np.int8)
+    np.fill_diagonal(cells, states.index("unreachable"))
+    cells[*test.T] = states.index("test")
+    cells[*train.T] = states.index("training")
+    return cells
+
+
+def _mark(pair: tuple[int, int]) -> list[dict[str, Any]]:
+    """A frame around the cell of a pair, and its row and column; categories count from 0."""
+    source, target = pair
+    thin = {"type": "line", "line": {"color": style.PURPLE, "width": 1, "dash": "dot"}}
+    return [
+        thin | {"xref": "paper", "x0": 0, "x1": 1, "y0": source, "y1": source},
+        thin | {"yref": "paper", "y0": 0, "y1": 1, "x0": target, "x1": target},
+        {
+            "type": "rect", "line": {"color": style.PURPLE, "width": 3},
+            "x0": target - 0.5, "x1": target + 0.5, "y0": source - 0.5, "y1": source + 0.5,
+        },
+    ]  # fmt: skip
 
 
 def path_length_histogram(train: ArrayLike, test: ArrayLike) -> go.Figure:

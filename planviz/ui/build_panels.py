@@ -1,4 +1,4 @@
-"""The panels of the Build page: presets, picture, facts, split and texts."""
+"""The panels of the Build page: presets, picture, histograms and texts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import numpy as np
 import streamlit as st
 
 from planviz.config import PRESETS, differences, preset
-from planviz.figures.task import path_length_histogram, paths_per_pair_histogram, split_matrix
+from planviz.figures.task import path_length_histogram, paths_per_pair_histogram
 from planviz.graphs.generate import GraphError
-from planviz.task import TaskError
-from planviz.ui.build_graph import reroll_button
 from planviz.ui.build_network import draw_graph
 from planviz.ui.build_text import text_table
 from planviz.ui.charts import show
-from planviz.ui.lab import GraphView, TaskView, graph_view, task_view
-from planviz.ui.settings import setting_input
+from planviz.ui.lab import GraphView, TaskView, graph_view
 from planviz.ui.state import draft, set_chosen_arms, set_draft
 from planviz.ui.text import sentence
 
@@ -70,40 +67,6 @@ def picture() -> GraphView | None:
     return view
 
 
-def split_settings() -> None:
-    """Which pairs are trained on, and with how many texts."""
-    for setting in ("split.train_share", "split.paths_per_pair", "split.seed"):
-        setting_input(setting)
-    reroll_button("Draw another split", "split.seed", "Other pairs and other texts on the same graph.")
-
-
-def task_or_error() -> TaskView | None:
-    """The task, or a sentence that says why there is none."""
-    try:
-        with st.spinner("Splitting the pairs and walking the graph …"):
-            return task_view(draft())
-    except (GraphError, TaskError) as error:
-        st.error(sentence(error), icon=":material/error:")
-        return None
-
-
-def split_summary(view: TaskView) -> None:
-    """The split in numbers."""
-    train, test, texts = len(view.task.train_pairs), len(view.task.test_pairs), len(view.task.texts)
-    st.markdown(
-        f"**Training:** {train:,} pairs, {texts // train} paths each: {texts:,} texts.\n\n"
-        f"**Test:** {test:,} pairs, which are in no text and no training query."
-    )
-
-
-def matrix(view: TaskView) -> None:
-    """Every pair of nodes and where it belongs."""
-    show(
-        split_matrix(view.task.train_pairs, view.task.test_pairs, view.task.labels), "build:matrix",
-        "Each cell is a pair: the row is its source, the column its target.",
-    )  # fmt: skip
-
-
 def histograms(view: TaskView) -> None:
     """What the pairs of both parts are like."""
     task, counts = view.task, np.minimum(view.correct_paths, LARGEST_COUNT)
@@ -125,7 +88,12 @@ def texts(view: TaskView) -> None:
     """Some of the texts that the base model is trained on."""
     st.write(
         "The model reads node numbers: the source *s*, the target *t*, then a path from *s* to *t*; **EOS** "
-        "ends the text. Each path is a random walk that only takes steps from which *t* can still be reached."
+        "ends the text. "
+        + (
+            "The texts are those of the file."
+            if draft().split.kind == "texts"
+            else "Each path is a random walk that only takes steps from which *t* can still be reached."
+        )
     )
     table = text_table(view.task, SHOWN_PAIRS)
     st.dataframe(

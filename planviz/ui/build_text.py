@@ -30,7 +30,8 @@ def text_table(task: Task, pairs: int) -> pd.DataFrame:
     One row a text: the pair, the tokens ``s t s u1 … t EOS``, the path in labels, and how often it was drawn.
     """
     labels = task.labels
-    per_pair = len(task.texts) // len(task.train_pairs)
+    shown = {(source, target) for source, target in task.train_pairs[:pairs].tolist()}
+    times_of = Counter(text for text in task.texts if (text[0], text[-1]) in shown)
     return pd.DataFrame(
         [
             {
@@ -39,6 +40,13 @@ def text_table(task: Task, pairs: int) -> pd.DataFrame:
                 "Path": " → ".join(labels[node] for node in path),
                 "Times": times,
             }
-            for path, times in Counter(task.texts[: pairs * per_pair]).items()
+            for path, times in times_of.items()
         ]
     )
+
+
+def texts_per_pair(task: Task) -> str:
+    """How many texts a training pair has, such as "5", or "1 to 20" if not all have as many."""
+    times = Counter((text[0], text[-1]) for text in task.texts).values()
+    least, most = min(times), max(times)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"

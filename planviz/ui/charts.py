@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from planviz.figures import style
-from planviz.ui.live_chart import drawn, live_chart
+from planviz.ui.live_chart import Click, as_drawn, drawn, live_chart
 from planviz.ui.text import literal
 
 
@@ -32,6 +32,15 @@ def show_live(make: Callable[[], go.Figure], key: str, version: Hashable, explan
     chart = drawn(make, key, version)
     _heading(chart.title, explanation)
     live_chart(chart, key)
+
+
+def show_clickable(
+    figure: go.Figure, key: str, on_click: Callable[[Click], None], explanation: str = ""
+) -> None:
+    """Draw a figure under its title, and call back with the point or cell that is clicked."""
+    chart = as_drawn(figure)
+    _heading(chart.title, explanation)
+    live_chart(chart, key, on_click)
 
 
 def _heading(title: str, explanation: str) -> None:
