@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from planviz.config import GraphConfig
 from planviz.graphs.generate import build_graph
 from planviz.graphs.labels import clean_label
-from planviz.graphs.limits import MAX_EDGES, GraphError
+from planviz.graphs.limits import MAX_EDGES, MAX_NODES, GraphError
 
 Node = Annotated[int, Field(ge=0)]
 Edge = tuple[Node, Node]
@@ -133,9 +133,18 @@ def _with(graph: GraphConfig, **values: object) -> GraphConfig:
 
 
 def _with_nodes(graph: GraphConfig, labels: list[str]) -> GraphConfig:
-    positions = graph.positions
+    """New nodes without edges, each as far from all others as possible."""
+    if len(graph.labels) + len(labels) > MAX_NODES:
+        raise GraphError(
+            f"the graph would have {len(graph.labels) + len(labels):,} nodes; at most {MAX_NODES} are allowed"
+        )
+    gaps = np.linalg.norm(FREE_PLACES[:, None] - np.array(graph.positions), axis=2).min(axis=1)
+    places = []
     for _ in labels:
-        positions = (*positions, _free_place(positions))
+        place = FREE_PLACES[gaps.argmax()]
+        gaps = np.minimum(gaps, np.linalg.norm(FREE_PLACES - place, axis=1))
+        places.append(place)
+    positions = (*graph.positions, *_places(np.array(places).reshape(-1, 2)))
     return _with(graph, labels=(*graph.labels, *labels), positions=positions)
 
 
@@ -190,15 +199,6 @@ def _free_name(labels: tuple[str, ...]) -> str:
     while str(number) in labels:
         number += 1
     return str(number)
-
-
-def _free_place(positions: tuple[Place, ...]) -> Place:
-    """As far from all nodes as possible."""
-    if not positions:
-        return 0.5, 0.5
-    gaps = np.linalg.norm(FREE_PLACES[:, None] - np.array(positions), axis=2).min(axis=1)
-    x, y = FREE_PLACES[gaps.argmax()].round(4).tolist()
-    return x, y
 
 
 def _places(positions: NDArray[np.float64]) -> tuple[Place, ...]:
