@@ -12,15 +12,17 @@ from statistics import median
 from typing import Any
 
 import networkx as nx
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from planviz.config import ExperimentConfig, GraphConfig, preset
-from planviz.graphs.files import GraphFileError, read_graphml, write_graphml
+from planviz.graphs.files import GraphFileError, read_graphml, write_alpine, write_graphml
 from planviz.graphs.generate import MAX_NODES, build_graph
 from planviz.graphs.kinds import KINDS, settings_that_matter
+from planviz.graphs.layout import layout
 from planviz.task import build_task
-from planviz.ui.build_network import isolated
+from planviz.ui.build_edges import edited_rows
 from planviz.ui.build_text import count, text_table
 from planviz.ui.text import sentence
 
@@ -51,7 +53,15 @@ def facts(app: AppTest) -> dict[str, str]:
 
 
 def texts(app: AppTest) -> Any:
-    return app.dataframe[0].value
+    return next(table.value for table in app.dataframe if "Text" in table.value)
+
+
+def edges(app: AppTest) -> list[list[str]]:
+    """The rows of the table of edges."""
+    rows: list[list[str]] = next(
+        table.value.to_numpy().tolist() for table in app.dataframe if list(table.value) == ["From", "To"]
+    )
+    return rows
 
 
 def choose(app: AppTest, kind: str) -> AppTest:
@@ -61,12 +71,12 @@ def choose(app: AppTest, kind: str) -> AppTest:
 
 
 def drawn(app: AppTest) -> dict[str, Any]:
-    """What the draggable network was given to draw."""
-    frame = html.unescape(app.get("iframe")[0].proto.srcdoc)
-    data = re.search(r'data-network="([^"]*)"', frame)
-    assert data
-    network: dict[str, Any] = json.loads(html.unescape(data[1]))
-    return network
+    """What the graph editor was given to draw."""
+    for component in app.get("bidi_component"):
+        if component.proto.component_name == "planviz_graph_editor":
+            told: dict[str, Any] = json.loads(component.proto.json)
+            return told
+    raise AssertionError("there is no graph editor")
 
 
 def graphml(*labels: str) -> bytes:
@@ -97,11 +107,15 @@ def test_every_kind_is_drawn_with_its_facts(kind: dict[str, Any]) -> None:
     assert shown["Acyclic"] == ("yes" if nx.is_directed_acyclic_graph(graph) else "no")
     assert shown["Reachable pairs"] == f"{len(distances):,}"
     assert shown["Shortest paths"] == f"{min(distances)}–{max(distances)}"
-    assert [node["label"] for node in drawn(app)["nodes"]] == [
-        label for _, label in graph.nodes(data="label")
+    assert shown["Strongly connected parts"] == str(nx.number_strongly_connected_components(graph))
+    assert shown["Dead ends"] == str(sum(not degree for _, degree in graph.out_degree()))
+    told = drawn(app)
+    assert told["labels"] == [label for _, label in graph.nodes(data="label")]
+    assert {tuple(edge) for edge in told["edges"]} == set(graph.edges)
+    assert told["positions"] == layout(graph).round(4).tolist()
+    assert [tuple(edge) for edge in edges(app)] == [
+        (told["labels"][u], told["labels"][v]) for u, v in told["edges"]
     ]
-    assert {(edge["from"], edge["to"]) for edge in drawn(app)["edges"]} == set(graph.edges)
-    assert len(app.get("plotly_chart")) == 3
 
 
 def test_correct_paths_are_counted_as_networkx_counts_them() -> None:
@@ -172,11 +186,12 @@ def test_settings_change_the_graph() -> None:
     assert drawn(app) != before
 
 
-def test_a_graph_with_thousands_of_edges_is_drawn_without_dragging() -> None:
-    app = open_build(graph_nodes=120, graph_density=0.6, split_paths_per_pair=1)
+def test_a_graph_with_very_many_edges_is_a_still_picture() -> None:
+    app = open_build(graph_nodes=160, graph_density=0.6, split_paths_per_pair=1)
     assert draft(app).split.paths_per_pair == 1
-    assert not app.get("iframe")
-    assert len(app.get("plotly_chart")) == 4
+    with pytest.raises(AssertionError, match="no graph editor"):
+        drawn(app)
+    assert any("can also be edited" in caption.value for caption in app.caption)
 
 
 def test_the_texts_are_correct_paths_of_training_pairs() -> None:
@@ -225,7 +240,7 @@ def test_what_makes_no_task_is_told_in_a_sentence_and_nothing_is_lost(
     assert app.button(key="build:train").disabled
     if "graph_kind" not in settings:  # there the settings fit no graph at all
         assert facts(app)["Nodes"] == str(settings["graph_nodes"])
-        assert drawn(app)["nodes"]
+        assert len(drawn(app)["labels"]) == settings["graph_nodes"]
     app.number_input(key="setting:graph.nodes").set_value(20).run()
     if "density" in settings_that_matter(draft(app).graph):
         app.number_input(key="setting:graph.density").set_value(0.5).run()
@@ -260,10 +275,7 @@ def test_a_preset_replaces_the_draft_and_changes_to_it_can_be_undone() -> None:
 
 @pytest.fixture
 def uploading() -> Iterator[AppTest]:
-    """The page, waiting for a file."""
-    app = choose(open_build(), "file")
-    assert draft(app) == preset("quick")
-    assert facts(app)["Nodes"] == str(preset("quick").graph.nodes)
+    app = open_build()
     yield app
     assert not app.exception
 
@@ -302,7 +314,7 @@ def test_a_bad_file_gives_one_sentence_and_leaves_the_graph(
     assert words in re.sub(r"\\(.)", r"\1", problem)
     assert "](" not in problem, "Markdown in a file is shown, not obeyed"
     assert draft(uploading) == preset("quick")
-    choose(uploading, "acyclic")
+    uploading.button(key="build:example:courses").click().run()
     assert not uploading.error
 
 
@@ -311,9 +323,7 @@ def test_a_good_file_becomes_the_graph_once_and_one_can_go_back_and_forth(upload
     uploading.file_uploader(key="build:upload").upload("graph.graphml", graphml(*labels)).run()
     assert draft(uploading).graph.labels == labels
     assert facts(uploading)["Reachable pairs"] == "6"
-    assert [node["title"].split("\n")[0][:8] for node in drawn(uploading)["nodes"]] == [
-        label[:8] for label in labels
-    ]
+    assert drawn(uploading)["labels"] == list(labels)
     uploading.number_input(key="setting:split.train_share").set_value(0.5).run()
     assert any(HOSTILE in path for path in texts(uploading)["Path"])
 
@@ -330,25 +340,87 @@ def test_an_example_can_be_taken_instead(uploading: AppTest) -> None:
     assert facts(uploading)["Nodes"] == "27"
 
 
-def test_a_link_to_a_graph_from_a_file_asks_for_the_file() -> None:
+def test_alpines_three_files_become_graph_split_and_texts(uploading: AppTest) -> None:
+    task = build_task(preset("quick"))
+    files = write_alpine(task.graph, task.texts, task.test_pairs)
+    uploader = uploading.file_uploader(key="build:upload")
+    uploader.set_value([(name, content, "") for name, content in files.items()]).run()
+    again = build_task(draft(uploading))
+    assert again.texts == task.texts
+    assert again.train_pairs.tolist() == task.train_pairs.tolist()
+    assert again.test_pairs.tolist() == task.test_pairs.tolist()
+    assert any(f"{len(task.texts):,} texts" in info.value.replace("\\", "") for info in uploading.info)
+
+
+def test_a_link_to_ones_own_graph_asks_for_its_file() -> None:
     app = open_build(graph_kind="file")
-    assert "Upload it again" in app.info[0].value
+    assert "Open its file again" in app.info[0].value
     assert app.file_uploader
+
+
+def test_ones_own_graph_begins_as_the_present_one_or_empty() -> None:
+    app = open_build()
+    before = drawn(app)
+    choose(app, "file")
+    assert draft(app).graph.kind == "file"
+    assert [drawn(app)[name] for name in ("labels", "edges", "positions")] == [
+        before[name] for name in ("labels", "edges", "positions")
+    ]
+    app.button(key="build:empty").click().run()
+    assert drawn(app)["labels"] == ["0", "1"] and drawn(app)["edges"] == []
+    assert "add edges" in app.error[0].value
+    assert drawn(app)["undo"] and not drawn(app)["redo"]
+
+
+def test_a_pasted_list_of_edges_is_added_or_becomes_the_graph() -> None:
+    app = open_build(graph_nodes=5, graph_density=1)
+    app.text_area(key="build:pasted").set_value(
+        f"0,1\n4\t{HOSTILE}".replace(" ", "_").replace("\t", ",")
+    ).run()
+    app.button(key="build:paste:add").click().run()
+    assert not app.exception
+    hostile = HOSTILE.replace(" ", "_")
+    assert draft(app).graph.labels == ("0", "1", "2", "3", "4", hostile)
+    assert edges(app)[-1] == ["4", hostile] and len(edges(app)) == 11
+    pairs = next(tile for tile in app.metric if tile.label == "Reachable pairs")
+    assert pairs.delta == "+5 pairs"
+
+    app.text_area(key="build:pasted").set_value("a b\nb c\nc a").run()
+    app.button(key="build:paste:replace").click().run()
+    assert edges(app) == [["a", "b"], ["b", "c"], ["c", "a"]]
+    app.text_area(key="build:pasted").set_value("a").run()
+    app.button(key="build:paste:add").click().run()
+    assert not app.exception and len(app.error) == 1
+    assert len(edges(app)) == 3
+
+
+def test_rows_of_the_table_wait_until_they_have_both_ends() -> None:
+    table = pd.DataFrame([("a", "b"), ("b", "c"), ("c", "d")], columns=["From", "To"])
+    changes = {
+        "edited_rows": {"1": {"To": "a"}, "2": {"From": None}},
+        "deleted_rows": [0],
+        "added_rows": [{"From": "x"}, {"From": "x", "To": "y"}, {}],
+    }
+    assert edited_rows(table, changes) == [("b", "a"), ("x", "y")]
+
+
+def test_moved_nodes_stay_until_there_is_another_graph() -> None:
+    app = open_build(graph_nodes=6)
+    places = tuple((i / 10, i / 10) for i in range(6))
+    moved = draft(app).graph.model_copy(update={"positions": places})
+    app.session_state["draft"] = draft(app).model_copy(update={"graph": moved})
+    app.run()
+    assert drawn(app)["positions"] == [list(place) for place in places]
+    app.number_input(key="setting:split.paths_per_pair").set_value(2).run()
+    assert draft(app).graph.positions == places
+    app.number_input(key="setting:graph.density").set_value(0.9).run()
+    assert draft(app).graph.positions == ()
 
 
 def test_the_next_step_is_training() -> None:
     app = open_build()
     app.button(key="build:train").click().run()
     assert app.title[0].value == "Train"
-
-
-def test_the_network_runs_without_the_origin_of_the_app() -> None:
-    frame = isolated('<b title="x">y</b>', "A <network>")
-    assert re.findall(r'sandbox="([^"]*)"', frame) == ["allow-scripts"]
-    inner = re.search(r'srcdoc="([^"]*)"', frame)
-    assert inner
-    assert html.unescape(inner[1]) == '<b title="x">y</b>'
-    assert "<network>" not in frame
 
 
 @pytest.mark.parametrize(
