@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from planviz import __version__
-from planviz.cli_graph import graph_commands
+from planviz.cli_graph import graph_commands, with_files
 from planviz.config import (
     ExperimentConfig,
     SettingError,
@@ -110,6 +110,12 @@ def run(
         Path | None, typer.Argument(help="A TOML file of settings.", show_default=False)
     ] = None,
     preset_name: Annotated[str | None, typer.Option("--preset", help="quick, paper or blocksworld.")] = None,
+    graph: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Train on the graph in this file; three times for ALPINE's files, with their texts."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, as KEY=VALUE; may be repeated.")
     ] = None,
@@ -128,7 +134,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Train an experiment without a browser and print its results."""
-    experiment = _experiment(config, preset_name, settings or [], seeds, arms)
+    experiment = _experiment(config, preset_name, graph or [], settings or [], seeds, arms)
     if out is not None:
         _must_be_free(out)
     from planviz.runs.bundle import export_experiment
@@ -163,11 +169,20 @@ def _must_be_free(out: Path) -> None:
 
 
 def _experiment(
-    config: Path | None, preset_name: str | None, settings: list[str], seeds: str | None, arms: str | None
+    config: Path | None,
+    preset_name: str | None,
+    graph: list[Path],
+    settings: list[str],
+    seeds: str | None,
+    arms: str | None,
 ) -> ExperimentConfig:
     if (config is None) == (preset_name is None):
         raise SettingError("name either a TOML file or a --preset")
     experiment = read_toml(config) if config is not None else preset(preset_name or "")
+    if graph:
+        experiment, notes = with_files(experiment, graph)
+        for note in notes:
+            messages.print(escape(note), soft_wrap=True, highlight=False)
     changes: dict[str, Any] = {}
     for setting in settings:
         key, separator, value = setting.partition("=")

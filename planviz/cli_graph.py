@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from planviz.config import ExperimentConfig, with_settings
+
+if TYPE_CHECKING:
+    from planviz.graphs.files import ImportedGraph, ImportedTask
 
 graph_commands = typer.Typer(help="Make and check graphs.", no_args_is_help=True)
 
@@ -71,55 +74,49 @@ def graph_check(
     ],
 ) -> None:
     """Read a graph from a file, or a task from ALPINE's three files, and print its facts."""
-    from planviz.graphs.files import MAX_FILE_BYTES, MAX_TEXT_BYTES, import_graph, read_alpine
+    from planviz.graphs.files import ImportedTask
     from planviz.graphs.generate import build_graph
+
+    found = read_files(files)
+    _print_facts(build_graph(found.graph))
+    if isinstance(found, ImportedTask):
+        typer.echo(
+            f"{len(found.texts):,} texts of {len(found.train_pairs):,} training pairs, "
+            f"{len(found.test_pairs):,} test pairs"
+        )
+    for line in found.notes:
+        typer.echo(line)
+
+
+def read_files(files: list[Path]) -> ImportedGraph | ImportedTask:
+    """A graph from one file of any format, or a task from ALPINE's three files.
+
+    Raises:
+        GraphFileError: the files hold no graph or no task that planviz can use.
+    """
+    from planviz.graphs.files import MAX_FILE_BYTES, MAX_TEXT_BYTES, import_graph, read_alpine
 
     contents: dict[str, bytes] = {}
     for path in files:
         with path.open("rb") as file:  # of a file that is too large, no more than shows it
             contents[path.name] = file.read(max(MAX_FILE_BYTES, MAX_TEXT_BYTES) + 1)
-    if len(files) == 1:
-        imported = import_graph(*contents.popitem())
-        _print_facts(build_graph(imported.graph))
-        lines = imported.notes
-    else:
-        task = read_alpine(contents)
-        _print_facts(build_graph(task.graph))
-        lines = (
-            f"{len(task.texts):,} texts of {len(task.train_pairs):,} training pairs, "
-            f"{len(task.test_pairs):,} test pairs",
-            *task.notes,
-        )
-    for line in lines:
-        typer.echo(line)
+    return import_graph(*contents.popitem()) if len(files) == 1 else read_alpine(contents)
 
 
-@graph_commands.command("pddl")
-def graph_pddl(
-    problem: Annotated[
-        Path, typer.Argument(metavar="PROBLEM.pddl", help="A problem of Blocksworld in PDDL.")
-    ],
-) -> None:
-    """Read a Blocksworld problem in PDDL as a query, and print it with a shortest plan."""
-    import networkx as nx
+def with_files(experiment: ExperimentConfig, files: list[Path]) -> tuple[ExperimentConfig, tuple[str, ...]]:
+    """The experiment on the graph of a file, or on the task of ALPINE's three files; and what was left out.
 
-    from planviz.graphs.blocksworld import blocksworld, stacks
-    from planviz.graphs.pddl import MAX_PDDL_BYTES, find_query, read_problem, write_plan
+    Raises:
+        GraphFileError: the files hold no graph or no task that planviz can use.
+    """
+    from planviz.graphs.files import ImportedTask
+    from planviz.splits import imported_settings
 
-    with problem.open("rb") as file:
-        found = read_problem(file.read(MAX_PDDL_BYTES + 1))
-    graph = blocksworld(len(found.names))
-    source, target = find_query(found, graph)
-    path = nx.shortest_path(graph, source, target)
-    labels = [graph.nodes[node]["label"] for node in path]
-    named = ", ".join(f"{letter} = {name}" for letter, name in found.letters.items())
-    typer.echo(f"{len(found.names)} blocks: {named}")
-    goals, states = len(found.goals), len(graph)
-    typer.echo(f"goal: {goals} of {states} states satisfy it")
-    typer.echo(
-        f"query: from node {source} ({labels[0]}) to node {target} ({labels[-1]}), moves: {len(path) - 1}"
-    )
-    typer.echo(write_plan([stacks(label) for label in labels], found.letters), nl=False)
+    found = read_files(files)
+    if not isinstance(found, ImportedTask):
+        return experiment.model_copy(update={"graph": found.graph}), found.notes
+    graph, split = imported_settings(found)
+    return experiment.model_copy(update={"graph": graph, "split": split}), found.notes
 
 
 def _print_facts(graph: Any) -> None:

@@ -15,6 +15,7 @@ from planviz.cli import main
 from planviz.config import GraphConfig, preset, read_toml, with_settings
 from planviz.graphs.files import read_graph
 from planviz.runs.store import Store
+from planviz.task import build_task
 
 TINY = [
     "run", "--preset", "quick", "--arms", "pg,q-process", "--set", "graph.nodes=12", "--set", "model.kind=factored",
@@ -60,6 +61,11 @@ def test_version(planviz: Planviz) -> None:
         (["run", "--preset", "quick", "--arms", "pg,none"], ["'none'", "q-process"]),
         (["run", "--preset", "quick", "--arms", "base"], ["'base'"]),
         (["run"], ["TOML file", "--preset"]),
+        (["run", "--preset", "quick", "--graph", "missing.csv"], ["missing.csv"]),
+        (
+            ["run", "--preset", "quick", "--set", "split.tested_stages=1"],
+            ["split.tested_stages = '1'", "1-3,2-4"],
+        ),
         (["run", "missing.toml"], ["missing.toml", "cannot be read"]),
         (["graph", "check", "missing.graphml"], ["missing.graphml"]),
         (
@@ -108,7 +114,7 @@ def test_a_graph_is_written_in_the_format_of_its_ending(
 
 def test_every_setting_of_a_graph_can_be_given(planviz: Planviz, tmp_path: Path) -> None:
     given = set(planviz("graph", "make", "--help")[1].split())
-    settings = set(GraphConfig.model_fields) - {"kind", "labels", "edges"}
+    settings = set(GraphConfig.model_fields) - {"kind", "labels", "edges", "positions"}
     assert {"--" + name.replace("_", "-") for name in settings} <= given
     file = tmp_path / "tree.json"
     assert planviz("graph", "make", "tree", "--nodes", "7", "--both-ways", "-o", file)[1].startswith(
@@ -180,6 +186,43 @@ def test_a_run_writes_what_others_rely_on(planviz: Planviz, tmp_path: Path) -> N
     assert (tmp_path / "again" / "metrics.csv").read_bytes() == (out / "metrics.csv").read_bytes()
     assert planviz("runs", "delete", experiment, "--yes")[0] == 0
     assert experiment not in planviz("runs", "list")[1]
+
+
+@pytest.mark.parametrize("kind", ["one file", "ALPINE"])
+def test_a_run_takes_its_graph_from_files(kind: str, planviz: Planviz, home: Path, tmp_path: Path) -> None:
+    """From ALPINE's files the split and the texts too."""
+    files = {"my.csv": "source,target\na,a\na,b\nb,c\na,c\nc,d\n"}
+    if kind == "ALPINE":
+        files |= {
+            "train_2.txt": "a b a b\nb c b c\na c a b c\na b a b\n",
+            "test.txt": "a d a c d\nb d b c d\n",
+        }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    given = [part for name in files for part in ("--graph", tmp_path / name)]
+    short = ["--arms", "pg", "--set", "base.steps=2", "--set", "arms.pg.steps=2", "--set", "model.width=8"]
+    code, _, notes = planviz("run", "--preset", "quick", *given, *short, "--set", "evaluation.evaluations=1")
+    assert code == 0 and "1 edge was left out that led from a node to itself" in notes
+    store = Store(home)
+    config = store.experiment(store.experiments()[0].id).config
+    assert (config.graph.labels, config.graph.edges) == (
+        ("a", "b", "c", "d"),
+        ((0, 1), (1, 2), (0, 2), (2, 3)),
+    )
+    assert (config.split.kind, config.model.width) == ("texts" if kind == "ALPINE" else "random", 8)
+    if kind == "ALPINE":
+        task = build_task(config)
+        assert task.texts == ((0, 1), (1, 2), (0, 1, 2), (0, 1))
+        assert task.test_pairs.tolist() == [[0, 3], [1, 3]]
+    store.close()
+
+
+def test_a_setting_wins_over_the_files(planviz: Planviz, tmp_path: Path) -> None:
+    file = tmp_path / "my.csv"
+    file.write_text("a,b\nb,c\n")
+    kind = ("--set", "split.kind=stages")
+    code, _, err = planviz("run", "--preset", "quick", "--graph", file, *kind, "--set", "base.steps=1")
+    assert code == 1 and "have no stages" in err
 
 
 def test_the_presets_name_their_arms_as_others_expect() -> None:
