@@ -306,7 +306,7 @@ def _chosen(distance: Ints, train: Pairs, test: Pairs) -> tuple[Ints, Ints]:
         parts.append(np.ascontiguousarray(pairs[distance[*pairs.T] > 0]))
         if not len(parts[-1]):
             why = f"none of the {len(listed):,} chosen {name} pairs has a path" if listed else (
-                f"no {name} pairs are chosen, and links do not carry them"
+                f"no {name} pairs are chosen"
             )  # fmt: skip
             raise TaskError(f"{why}; choose at least 1, or another kind of split")
     return parts[0], parts[1]

@@ -127,8 +127,8 @@ def walk_texts(
                 mean = tokens / len(texts)
                 raise TaskError(
                     f"{len(pairs):,} training pairs with {paths_per_pair} paths of about {mean:.0f} nodes each are "
-                    f"too much text; {int(MAX_TEXT_TOKENS / mean):,} such paths are allowed, so train on fewer pairs or "
-                    "lower the paths per pair"
+                    f"too much text; {int(MAX_TEXT_TOKENS / mean):,} such paths are allowed, so train on fewer pairs "
+                    "or lower the paths per pair"
                 )
     return tuple(texts)
 

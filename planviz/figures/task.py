@@ -16,7 +16,7 @@ SPLIT_COLORS = {"train": style.TEAL, "test": style.GREY}
 SPLIT_PATTERNS = {"train": "", "test": "/"}
 SPLIT_STATES = {
     "unreachable": style.translucent(style.GREY, 0.08),
-    "left out": style.translucent(style.AMBER, 0.35),
+    "left out": style.translucent(style.AMBER, 0.7),
     "test": style.translucent(style.GREY, 0.6),
     "training": style.TEAL,
 }

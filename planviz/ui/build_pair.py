@@ -11,7 +11,7 @@ from planviz.graphs.generate import GraphError
 from planviz.task import Ints, Task, TaskError
 from planviz.ui.build_text import count
 from planviz.ui.lab import TaskView, task_view
-from planviz.ui.paths_text import ARROW, node_names
+from planviz.ui.paths_text import ARROW, node_names, plural
 from planviz.ui.state import draft, notify, set_draft
 from planviz.ui.text import literal
 
@@ -25,7 +25,11 @@ LONGEST_SHOWN = 10
 
 Pair = tuple[int, int]
 Use = Literal["train", "test", "left out"]
-USES: dict[Use, str] = {"train": "a training pair", "test": "a test pair", "left out": "left out"}
+USES: dict[Use, str] = {
+    "train": "this is **a training pair**",
+    "test": "this is **a test pair**",
+    "left out": "this pair is **left out**",
+}
 BUTTONS: dict[Use, tuple[str, str]] = {
     "train": ("Train on it", ":material/school:"),
     "test": ("Test on it", ":material/quiz:"),
@@ -70,6 +74,16 @@ def pair_panel(view: TaskView) -> None:
             _buttons(pair, task)
 
 
+def pair_in_words(view: TaskView) -> None:
+    """The chosen pair in a sentence, below the picture of the graph."""
+    names = node_names(view.task.labels)
+    pair = chosen_pair(len(names))
+    if pair is None:
+        st.caption("Click one node, then another: what leads from the one to the other is said here.")
+    else:
+        st.markdown(describe(pair, view, names))
+
+
 def _picker(names: list[str]) -> Pair | None:
     """Two menus, for those who cannot click on a small cell."""
     pair = chosen_pair(len(names))
@@ -111,11 +125,11 @@ def describe(pair: Pair, view: TaskView, names: list[str]) -> str:
     path = [names[node] for node in nx.shortest_path(task.graph, *pair)]
     if len(path) > LONGEST_SHOWN:
         path[LONGEST_SHOWN // 2 : -LONGEST_SHOWN // 2] = ["…"]
-    steps, paths = int(task.distance[pair]), view.correct_paths[pair]
+    steps, paths = plural(int(task.distance[pair]), "step"), view.correct_paths[pair]
     limit = "" if view.facts.acyclic else f" of at most {task.max_steps} steps"
     return (
-        f"{start} this is **{USES[use_of(pair, task)]}**. Shortest path: {literal(ARROW.join(path))} "
-        f"({steps} step{'' if steps == 1 else 's'}). It has **{count(float(paths))} correct "
+        f"{start} {USES[use_of(pair, task)]}. Shortest path: {literal(ARROW.join(path))} "
+        f"({steps}). It has **{count(float(paths))} correct "
         f"path{'' if paths == 1 else 's'}**{limit}."
     )
 

@@ -17,6 +17,7 @@ from planviz.ui.build_text import texts_per_pair
 from planviz.ui.charts import show_clickable
 from planviz.ui.lab import TaskView, graph_view, task_view
 from planviz.ui.live_chart import Click
+from planviz.ui.paths_text import plural
 from planviz.ui.settings import setting_input
 from planviz.ui.state import change, draft, notify, set_draft
 from planviz.ui.text import sentence
@@ -87,7 +88,7 @@ def _stages() -> None:
     tested = draft().split.tested_stages or _apart(offered)
     st.session_state[STAGES] = [pair for pair in tested if pair in offered]
     st.pills(
-        "Only tested: from stage to stage", offered, selection_mode="multi", key=STAGES,
+        "Only tested: from stage to stage", offered, selection_mode="multi", key=STAGES, wrap=True,
         format_func=lambda pair: f"S{pair[0]} → S{pair[1]}", on_change=_choose_stages, args=(offered,),
         help="Pairs between all other stages are trained on. With none chosen, all that are two stages or more apart "
         "are tested.",
@@ -120,11 +121,12 @@ def split_summary(view: TaskView) -> None:
     train, test, texts = len(task.train_pairs), len(task.test_pairs), len(task.texts)
     each = texts_per_pair(task) if draft().split.kind == "texts" else f"{texts // train}"
     lines = [
-        f"**Training:** {train:,} pairs, {each} paths each: {texts:,} texts.",
-        f"**Test:** {test:,} pairs, which are in no text and no training query.",
+        f"**Training:** {plural(train, 'pair')}, {each} {'path' if each == '1' else 'paths'} each: "
+        f"{plural(texts, 'text')}.",
+        f"**Test:** {plural(test, 'pair')}, in no text and no training query.",
     ]
     if left := left_out(task):
-        lines.append(f"**Left out:** {left:,} pairs with a path, which are neither trained on nor tested.")
+        lines.append(f"**Left out:** {plural(left, 'pair')} with a path, neither trained on nor tested.")
     st.markdown("\n\n".join(lines))
 
 

@@ -181,7 +181,7 @@ def test_a_pair_is_described_and_changes_its_use() -> None:
     app.button(key="build:pair:left out").click().run()
     assert parts(build_task(draft(app))) == (train - {pair}, test)
     assert "left out" in chosen_words(app)
-    assert "**Left out:** 1 pairs" in summary(app)
+    assert "**Left out:** 1 pair with" in summary(app)
 
     app.button(key="build:pair:train").click().run()
     assert parts(build_task(draft(app))) == (train, test)
