@@ -18,6 +18,8 @@ HIDING_WORK = 2_000_000
 """… but fewer in a large graph: no more than this many pairs of a node and an edge are looked at."""
 CLEAR = 0.04
 """A node this far from an edge, in units of the picture's height, does not hide it."""
+WIDE = 1.6
+"""How much wider than high pictures usually are."""
 SCALING_STEPS = 20
 STRESS_STEPS = 20
 """Steps of classical scaling, and then of stress majorization; more of them move hardly any node."""
@@ -119,8 +121,15 @@ def _rings(graph: nx.DiGraph[int]) -> Positions:
             order = np.argsort(goal, kind="stable")
             turned = (np.exp(1j * goal[order]) / place).sum()  # places are the same everywhere but for a turn
             turn[nodes[order]] = place * turned / abs(turned) if abs(turned) > 1e-9 else place
-    radius = ring**0.7
-    return np.stack([radius * turn.real, radius * turn.imag], axis=1)
+    radius, angle = ring**0.7, _even_on_ellipse(np.angle(turn))
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+
+
+def _even_on_ellipse(angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angles moved so that what is even on a circle stays so where pictures are stretched to `WIDE` times their height."""
+    turn = np.linspace(0, 2 * np.pi, 721)
+    way = np.hypot(WIDE * np.sin(turn), np.cos(turn)).cumsum()
+    return np.interp((angle / (2 * np.pi)) % 1, (way - way[0]) / (way[-1] - way[0]), turn)
 
 
 def _layered(graph: nx.DiGraph[int]) -> Positions:

@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from planviz.figures import style
-from planviz.ui.graph_editor import chosen_pair, graph_editor
+from planviz.ui.build_pair import chosen_pair
+from planviz.ui.graph_editor import graph_editor
 from planviz.ui.lab import GraphView
 
 HEIGHT = 520

@@ -110,16 +110,28 @@ class Editor {
   nodeLook(node) {
     const place = this.query.indexOf(node);
     const word = ["from ", "to "][place] ?? "";
-    const color = place >= 0 ? this.data.colors.query : this.data.colors.node;
-    const picture = this.data.pictures?.[node];
-    const shape = picture ? "image" : (["square", "star"][place] ?? "dot");
     const [out, into] = this.degrees[node] ?? [0, 0];
-    return {
-      label: word + short(this.labels[node]), shape, image: picture, size: picture ? 24 : (word ? 13 : 9),
-      color: { background: color, border: color, highlight: { background: color, border: this.look("text-color") } },
-      borderWidthSelected: 3, shapeProperties: { useBorderWithImage: Boolean(picture) && place >= 0 },
-      font: { color: this.look("text-color"), size: word ? 22 : 16 },
+    const picture = this.data.pictures?.[node];
+    const look = {
       title: this.tooltip(`${this.labels[node]}\nedges in: ${into}, edges out: ${out}`, picture),
+      font: { color: this.look("text-color"), size: word ? 22 : 16 },
+    };
+    const { query, node: plain, edge } = this.data.colors;
+    const text = this.look("text-color");
+    if (picture && this.labels.length <= this.data.max_pictures) {
+      const background = this.look("background-color");
+      return {
+        ...look, shape: "image", image: picture, label: word.trim() || undefined, imagePadding: 3,
+        shapeProperties: { useBorderWithImage: true, useImageSize: true },
+        borderWidth: word ? 4 : 1, borderWidthSelected: 4,
+        color: { background, border: word ? query : edge, highlight: { background, border: word ? query : text } },
+      };
+    }
+    const color = word ? query : plain;
+    return {
+      ...look, shape: ["square", "star"][place] ?? "dot", size: word ? 13 : 9, label: word + short(this.labels[node]),
+      color: { background: color, border: color, highlight: { background: color, border: text } },
+      borderWidthSelected: 3,
     };
   }
 
@@ -133,8 +145,9 @@ class Editor {
   edgeLook([from, to]) {
     const at = this.path.indexOf(from);
     const highlighted = at >= 0 && this.path[at + 1] === to;
+    const move = this.data.moves?.[`${this.labels[from]}>${this.labels[to]}`];
     return {
-      id: `${from}-${to}`, from, to,
+      id: `${from}-${to}`, from, to, title: move,
       color: { color: highlighted ? this.data.colors.path : this.data.colors.edge, highlight: this.data.colors.query },
       width: highlighted ? 4 : 1,
     };

@@ -9,20 +9,20 @@ import streamlit as st
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from planviz.figures import style
+from planviz.figures.blocks import graph_states, node_pictures, step_name
+from planviz.figures.network import FRAMES, MAX_NAMED_MOVES, MAX_PICTURES
 from planviz.folders import provide_vis_network
 from planviz.graphs.edits import AddEdge, AddNode, Delete, Edit, Move, Rename, apply, own_graph
 from planviz.graphs.generate import GraphError
 from planviz.splits import without_nodes
 from planviz.ui.build_history import follow, history, redo, undo
+from planviz.ui.build_pair import PAIR, choose_pair, chosen_pair
 from planviz.ui.lab import GraphView, graph_view
 from planviz.ui.state import draft, notify, set_draft
 
 KEY = "build:editor"
 HANDLED = "build:handled"
 """The number of the last edit that was carried out."""
-PAIR = "build:pair"
-"""The pair of nodes that is being looked at, as (source, target), or None."""
-FAINT = {"light": "#c3ccd1", "dark": "#3a4750"}
 
 _here = resources.files("planviz.ui")
 _editor = st.components.v2.component(
@@ -67,11 +67,23 @@ def graph_editor(view: GraphView, path: list[int]) -> None:
             "handled": st.session_state.get(HANDLED, 0),
             "query": chosen_pair(len(view.graph)),
             "path": path,
+            "pictures": node_pictures(view.graph, mode == "dark"),
+            "max_pictures": MAX_PICTURES,
+            "moves": _moves(view),
             "undo": bool(known.past),
             "redo": bool(known.future),
-            "colors": {"node": style.TEAL, "query": style.PURPLE, "path": style.BLUE, "edge": FAINT[mode]},
+            "colors": {"node": style.TEAL, "query": style.PURPLE, "path": style.BLUE, "edge": FRAMES[mode]},
         },
     )  # fmt: skip
+
+
+def _moves(view: GraphView) -> dict[str, str]:
+    """What the edges of a Blocksworld graph do, by "label>label" of their ends; nothing for others."""
+    states = graph_states(view.graph)
+    if states is None or view.graph.number_of_edges() > MAX_NAMED_MOVES:
+        return {}
+    labels = [view.graph.nodes[node]["label"] for node in range(len(view.graph))]
+    return {f"{labels[u]}>{labels[v]}": step_name(states[u], states[v]) for u, v in view.graph.edges}
 
 
 def edit_graph(edit: Edit) -> bool:
@@ -94,14 +106,6 @@ def edit_graph(edit: Edit) -> bool:
     set_draft(before.model_copy(update={"graph": graph, "split": split}))
     follow()
     return True
-
-
-def chosen_pair(nodes: int) -> tuple[int, int] | None:
-    """The pair of nodes that is being looked at, if the graph, which has so many nodes, has it."""
-    pair = st.session_state.get(PAIR)
-    if pair is not None and max(pair) >= nodes:
-        pair = st.session_state[PAIR] = None
-    return pair
 
 
 def arrange() -> None:
@@ -134,4 +138,6 @@ def _take_query() -> None:
         query = _QUERY.validate_python(st.session_state[KEY].get("query"))
     except ValidationError:
         query = []
-    st.session_state[PAIR] = (query[0], query[1]) if len(query) == 2 and min(query) >= 0 else None
+    st.session_state[PAIR] = None
+    if len(query) == 2:
+        choose_pair(*query)
