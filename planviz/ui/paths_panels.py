@@ -10,6 +10,7 @@ import streamlit as st
 
 from planviz.events import QueryInspection, QueryPaths
 from planviz.figures import style
+from planviz.figures.blocks import graph_states
 from planviz.figures.next_nodes import next_node_bars
 from planviz.figures.paths import paths_on_graph
 from planviz.runs.records import ExperimentRecord
@@ -17,6 +18,7 @@ from planviz.ui import lab
 from planviz.ui.charts import show
 from planviz.ui.lab import TaskView
 from planviz.ui.paths_models import Choice, Model, answers, models_at
+from planviz.ui.paths_plan import plan_player
 from planviz.ui.paths_query import Query
 from planviz.ui.paths_text import node_names, path_text, plural, visit_names
 from planviz.ui.text import literal, sentence
@@ -119,16 +121,19 @@ def _outcome(outcome: str) -> str:
 def _next_nodes(
     experiment: ExperimentRecord, view: TaskView, query: Query, found: dict[str, QueryInspection]
 ) -> None:
-    st.subheader("Next node")
-    st.caption(
-        "Policy gradient rewards every correct sample alike, so the good edge that happens to be drawn more "
-        "often is drawn ever more, until one is left. Q-learning on the process reward gives all good edges "
-        "the same value, and keeps them."
-    )
     task, names = view.task, node_names(view.task.labels)
-    left, right = st.columns(2)
-    with left:
-        path = _path_picker(f"paths:path:{experiment.id}:{query}", query, found, names)
+    path_key = f"paths:path:{experiment.id}:{query}"
+    if graph_states(task.graph) is None:
+        _explain_next_nodes()
+        left, right = st.columns(2)
+        with left:
+            path = _path_picker(path_key, query, found, names)
+    else:
+        st.subheader("Plan")
+        path = _path_picker(path_key, query, found, names)
+        plan_player(experiment, task, query, path)
+        _explain_next_nodes()
+        right = st.container()
     nodes = [query[0], *path[:-1]]
     with right:
         place = _place_picker(f"paths:place:{experiment.id}:{query}", visit_names(nodes, names))
@@ -143,6 +148,15 @@ def _next_nodes(
     show(figure, "paths:next")
     if absent:
         st.caption(f"No bars for {literal(', '.join(absent))}: no sample of theirs began this way.")
+
+
+def _explain_next_nodes() -> None:
+    st.subheader("Next node")
+    st.caption(
+        "Policy gradient rewards every correct sample alike, so the good edge that happens to be drawn more "
+        "often is drawn ever more, until one is left. Q-learning on the process reward gives all good edges "
+        "the same value, and keeps them."
+    )
 
 
 def _path_picker(

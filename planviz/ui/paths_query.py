@@ -8,6 +8,7 @@ import streamlit as st
 from planviz.runs.records import ExperimentRecord
 from planviz.task import Bools, Task
 from planviz.ui.lab import TaskView
+from planviz.ui.paths_pddl import pddl_picker, told
 from planviz.ui.paths_text import node_names, plural
 
 USES = {"train": "Training pairs", "test": "Test pairs", "any": "Any pair"}
@@ -26,8 +27,9 @@ def query_picker(experiment: ExperimentRecord, view: TaskView) -> Query:
     source_key, target_key = (f"paths:{end}:{experiment.id}" for end in ("from", "to"))
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.session_state.setdefault("paths:use", "train")
             use = st.segmented_control(
-                "Query", list(USES), default="train", required=True, format_func=USES.__getitem__,
+                "Query", list(USES), required=True, format_func=USES.__getitem__,
                 key="paths:use", persist_state="session",
             )  # fmt: skip
             allowed = allowed_pairs(task, use if use in USES else "train")
@@ -47,6 +49,9 @@ def query_picker(experiment: ExperimentRecord, view: TaskView) -> Query:
                 "Random query", icon=":material/casino:", key="paths:random",
                 on_click=_draw, args=(source_key, target_key, allowed),
             )  # fmt: skip
+            pddl_picker(experiment, task)
+        if read := told(experiment, query):
+            st.markdown(read)
         st.markdown(describe(query, view))
     return query
 
