@@ -29,6 +29,10 @@ REROLL = {
     "target": "Draw other targets",
 }
 """What the next seed draws, besides other texts."""
+FARTHER = {
+    "label": "Share of farther pairs",
+    "help": "Share of the pairs more than one step apart that are trained on, besides all edges.",
+}
 
 
 def split_settings() -> None:
@@ -46,7 +50,9 @@ def split_settings() -> None:
     with st.grid(2, min_column_width=120):
         for name in settings:
             if name != "tested_stages":
-                setting_input(f"split.{name}")
+                setting_input(
+                    f"split.{name}", **(FARTHER if (split.kind, name) == ("edges", "train_share") else {})
+                )
     if "seed" in settings:
         drawn = REROLL.get(split.kind, "Draw other texts")
         reroll_button(drawn, "split.seed", "The same settings with the next seed; the graph stays.")
