@@ -26,7 +26,10 @@ def graph_make(
     out: Annotated[
         Path,
         typer.Option(
-            "-o", "--out", help="The file to write: .graphml, .json, .dot, .csv (edges) or .adjacency.csv."
+            "-o",
+            "--out",
+            help="The file to write: .graphml, .json, .dot, .csv (edges) or .adjacency.csv; or a picture: .svg, .png "
+            "or .html.",
         ),
     ],
     nodes: Annotated[int | None, typer.Option(help="Number of nodes.")] = None,
@@ -47,7 +50,8 @@ def graph_make(
     disks: Annotated[int | None, typer.Option(help="Number of disks of the Tower of Hanoi.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed draws another graph.")] = 0,
 ) -> None:
-    """Make a graph and write it in the format that the file's ending says."""
+    """Make a graph and write it in the format that the file's ending says, or draw it."""
+    from planviz.figures.picture import is_picture, write_picture
     from planviz.graphs.files import check_ending, write_graph
     from planviz.graphs.generate import build_graph
 
@@ -56,10 +60,11 @@ def graph_make(
         "openings": openings, "tree": tree, "children": children, "both_ways": both_ways,
         "neighbours": neighbours, "rewiring": rewiring, "links": links, "blocks": blocks, "disks": disks, "seed": seed,
     }  # fmt: skip
-    check_ending(out.name)
+    if not is_picture(out.name):
+        check_ending(out.name)
     changes = {f"graph.{key}": value for key, value in given.items() if value is not None}
     graph = build_graph(with_settings(ExperimentConfig(), changes).graph)
-    out.write_bytes(write_graph(out.name, graph))
+    out.write_bytes((write_picture if is_picture(out.name) else write_graph)(out.name, graph))
     _print_facts(graph)
 
 
@@ -86,6 +91,34 @@ def graph_check(
         )
     for line in found.notes:
         typer.echo(line)
+
+
+@graph_commands.command("pddl")
+def graph_pddl(
+    problem: Annotated[
+        Path, typer.Argument(metavar="PROBLEM.pddl", help="A problem of Blocksworld in PDDL.")
+    ],
+) -> None:
+    """Read a Blocksworld problem in PDDL as a query, and print it with a shortest plan."""
+    import networkx as nx
+
+    from planviz.graphs.blocksworld import blocksworld, stacks
+    from planviz.graphs.pddl import MAX_PDDL_BYTES, find_query, read_problem, write_plan
+
+    with problem.open("rb") as file:
+        found = read_problem(file.read(MAX_PDDL_BYTES + 1))
+    graph = blocksworld(len(found.names))
+    source, target = find_query(found, graph)
+    path = nx.shortest_path(graph, source, target)
+    labels = [graph.nodes[node]["label"] for node in path]
+    named = ", ".join(f"{letter} = {name}" for letter, name in found.letters.items())
+    typer.echo(f"{len(found.names)} blocks: {named}")
+    goals, states = len(found.goals), len(graph)
+    typer.echo(f"goal: {goals} of {states} states satisfy it")
+    typer.echo(
+        f"query: from node {source} ({labels[0]}) to node {target} ({labels[-1]}), moves: {len(path) - 1}"
+    )
+    typer.echo(write_plan([stacks(label) for label in labels], found.letters), nl=False)
 
 
 def read_files(files: list[Path]) -> ImportedGraph | ImportedTask:

@@ -69,8 +69,8 @@ def test_version(planviz: Planviz) -> None:
         (["run", "missing.toml"], ["missing.toml", "cannot be read"]),
         (["graph", "check", "missing.graphml"], ["missing.graphml"]),
         (
-            ["graph", "make", "grid", "-o", "grid.png"],
-            ["'grid.png'", ".graphml, .adjacency.csv, .csv, .json, .dot"],
+            ["graph", "make", "grid", "-o", "grid.bmp"],
+            ["'grid.bmp'", ".graphml, .adjacency.csv, .csv, .json, .dot"],
         ),
         (["runs", "show", "nothing"], ["'nothing'"]),
     ],

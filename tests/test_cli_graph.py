@@ -36,3 +36,15 @@ def test_a_file_that_is_no_problem_is_one_line(planviz: Planviz, tmp_path: Path)
     code, _, message = planviz("graph", "pddl", file)
     assert code == 1
     assert "this is a PDDL domain" in message and message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("ending", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("HTML", b"<!doctype html>")]
+)
+def test_a_graph_can_be_drawn_into_a_file(
+    planviz: Planviz, tmp_path: Path, ending: str, start: bytes
+) -> None:
+    file = tmp_path / f"blocks.{ending}"
+    code, printed, _ = planviz("graph", "make", "blocksworld", "--blocks", "3", "-o", file)
+    assert (code, printed.startswith("13 nodes, 30 edges")) == (0, True)
+    assert file.read_bytes().startswith(start)

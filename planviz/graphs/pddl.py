@@ -17,7 +17,7 @@ from typing import Any
 import networkx as nx
 
 from planviz.graphs.blocksworld import State, blocksworld, move_between, stacks, state_label
-from planviz.graphs.formats.common import GraphFileError, shown
+from planviz.graphs.formats.common import GraphFileError, counted, shown
 from planviz.graphs.limits import GraphError
 from planviz.graphs.pddl_text import MAX_PDDL_BYTES, checked_text, parsed
 
@@ -63,7 +63,7 @@ def read_problem(content: bytes | str) -> PddlProblem:
     names = sorted(str(constant.name) for constant in problem.objects)
     if not MIN_BLOCKS <= len(names) <= MAX_BLOCKS:
         raise GraphFileError(
-            f"the problem has {len(names):,} blocks; {MIN_BLOCKS} to {MAX_BLOCKS} are allowed"
+            f"the problem has {counted(len(names), 'block', 'blocks')}; {MIN_BLOCKS} to {MAX_BLOCKS} are allowed"
         )
     letters = dict(zip(names, ascii_uppercase, strict=False))
     facts = {_fact(atom, letters, "the start") for atom in problem.init}

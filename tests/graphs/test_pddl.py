@@ -144,7 +144,7 @@ def test_without_conditions_every_state_is_a_goal(blocks: int, count: int) -> No
     text = problem(init, "(and)", " ".join(names))
     if blocks == 1:
         assert len(blocksworld(1)) == count
-        with pytest.raises(GraphFileError, match="has 1 blocks; 2 to 5 are allowed"):
+        with pytest.raises(GraphFileError, match="has 1 block; 2 to 5 are allowed"):
             read_problem(text)
     else:
         assert len(read_problem(text).goals) == len(blocksworld(blocks)) == count
@@ -168,7 +168,9 @@ def test_capitals_comments_types_and_white_space_change_nothing() -> None:
     plain = read_problem(PLANBENCH)
     assert read_problem(PLANBENCH.upper()).start == plain.start
     assert read_problem(PLANBENCH.upper()).names == ("A", "B", "C", "D")
-    odd = PLANBENCH.replace("a b c d", "d\t a - block b ; ) on a b\n\r\n c - block").replace("(on", "  (\n ON")
+    odd = PLANBENCH.replace("a b c d", "d\t a - block b ; ) on a b\n\r\n c - block").replace(
+        "(on", "  (\n ON"
+    )
     assert read_problem(odd) == plain
     assert read_problem("\ufeff; by hand\n" + PLANBENCH) == plain
     assert read_problem(PLANBENCH.encode("utf-16")) == plain
@@ -227,7 +229,7 @@ GOAL = {("on", "b1", "b2")}
         ("(" * 50_000 + ")" * 50_000, "nests more than 20 parentheses"),
         (" " * MAX_PDDL_BYTES + "x", "at most 100 kB are allowed"),
         (PLANBENCH.replace("(on c a)", "(on ç a)"), "the character 'ç'"),
-        (PLANBENCH.replace("a b c d )", "a )"), "has 1 blocks; 2 to 5"),
+        (PLANBENCH.replace("a b c d )", "a )"), "has 1 block; 2 to 5"),
         (PLANBENCH.replace("a b c d )", "a b c d e f g)"), "has 7 blocks; 2 to 5"),
         (PLANBENCH.replace("(handempty)", ""), r"lacks \(handempty\)"),
         (PLANBENCH.replace("(handempty)", "(holding b)"), "a block in the arm"),
