@@ -40,7 +40,7 @@ class Task:
         adjacency: (n, n); ``adjacency[i, j]`` says whether i → j is an edge.
         distance: (n, n); edges on a shortest path, 0 on the diagonal, -1 where there is no path.
         train_pairs: (P, 2) pairs (s, t) that are trained on.
-        test_pairs: (Q, 2) pairs that appear in no text and in no training query.
+        test_pairs: (Q, 2) pairs that appear in no text and in no training query; a pair may be in neither part.
         texts: the SFT paths, each ``(s, u1, …, t)``.
         max_steps: the length limit of a path, in nodes after s.
     """

@@ -234,6 +234,21 @@ def test_a_config_survives_toml(tmp_path_factory: pytest.TempPathFactory, change
     assert read_toml(path) == config
 
 
+def test_chosen_pairs_and_texts_survive_toml(tmp_path: Path) -> None:
+    config = parse(
+        {
+            "split": {
+                "train_pairs": [(0, 1)],
+                "test_pairs": [(1, 2)],
+                "texts": "0 1 0 1\n",
+                "tested_stages": "1-3",
+            }
+        }
+    )
+    (tmp_path / "config.toml").write_text(to_toml(config), "utf-8")
+    assert read_toml(tmp_path / "config.toml") == config
+
+
 def test_a_config_without_arms_survives_toml(tmp_path: Path) -> None:
     config = ExperimentConfig(graph=GraphConfig(kind="file", labels=("a", "b"), edges=((0, 1), (1, 0))))
     (tmp_path / "config.toml").write_text(to_toml(config), "utf-8")

@@ -18,7 +18,7 @@ from planviz.ui.text import literal
 PAIR = "build:pair"
 """The chosen pair, (source, target), which the matrix and the graph both choose and show."""
 FROM, TO = "build:pair:from", "build:pair:to"
-MAX_CHOSEN = 250_000
+MAX_CHOSEN = 300_000
 """More pairs than these, which travel with the settings, would make every click slow."""
 LONGEST_SHOWN = 10
 """Of a longer path, the nodes in the middle are left out."""

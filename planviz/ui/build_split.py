@@ -29,6 +29,7 @@ REROLL = {
     "target": "Draw other targets",
 }
 """What the next seed draws, besides other texts."""
+NOT_IN_LINKS = {"pairs": " Links do not carry the pairs.", "texts": " Links do not carry the texts."}
 FARTHER = {
     "label": "Share of farther pairs",
     "help": "Share of the pairs more than one step apart that are trained on, besides all edges.",
@@ -43,7 +44,7 @@ def split_settings() -> None:
     st.selectbox(
         "Kind of split", kinds, format_func=lambda kind: SPLITS[kind].title, key=KIND, on_change=_choose_kind
     )
-    st.caption(SPLITS[split.kind].question)
+    st.caption(SPLITS[split.kind].question + NOT_IN_LINKS.get(split.kind, ""))
     settings = SPLITS[split.kind].settings
     if "tested_stages" in settings:
         _stages()

@@ -16,7 +16,7 @@ from planviz.folders import app_folder
 from planviz.graphs.files import read_alpine, write_alpine
 from planviz.splits import SPLITS, imported_settings
 from planviz.task import Task, build_task
-from planviz.ui import build_split
+from planviz.ui import build_pair, build_split
 from planviz.ui.build_text import text_table, texts_per_pair
 from planviz.ui.live_chart import Click
 from tests.engine_helpers import task_of
@@ -93,7 +93,7 @@ def test_every_kind_asks_its_question_and_shows_the_settings_that_matter() -> No
     for kind in kinds:
         choose(app, kind)
         assert draft(app).split.kind == kind
-        assert SPLITS[kind].question in [caption.value for caption in app.caption]
+        assert any(caption.value.startswith(SPLITS[kind].question) for caption in app.caption)
         assert settings(app) == set(SPLITS[kind].settings) - {"tested_stages"}
         assert not app.error
         task = build_task(draft(app))
@@ -185,6 +185,18 @@ def test_a_pair_is_described_and_changes_its_use() -> None:
 
     app.button(key="build:pair:train").click().run()
     assert parts(build_task(draft(app))) == (train, test)
+
+
+def test_more_pairs_than_settings_can_carry_are_not_chosen_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(build_pair, "MAX_CHOSEN", 100)
+    monkeypatch.setattr(build_split, "MAX_CHOSEN", 100)
+    app = look_at(open_build(), (0, 11))
+    assert all(app.button(key=f"build:pair:{use}").disabled for use in ("train", "test", "left out"))
+    choose(app, "pairs")
+    assert draft(app).split.kind == "random" == app.selectbox(key="build:split").value
+    assert "at most 100" in app.warning[0].value
 
 
 def test_a_pair_without_a_path_has_no_buttons() -> None:
