@@ -96,6 +96,7 @@ def next_node_bars(
     return style.finish(
         figure, heading, f"{heading}: {'; '.join(parts)}.", height=90 + rows * (40 + 24 * len(order)),
         above=28, barmode="overlay", bargap=0.25, hovermode="closest", margin={"t": 64, "r": 24},
+        hoverlabel={"align": "left"},
     )  # fmt: skip
 
 

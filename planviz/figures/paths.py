@@ -61,7 +61,7 @@ def paths_on_graph(graph: nx.DiGraph[int], positions: Positions, query: QueryPat
     hidden = {"visible": False, "range": [-0.07, 1.07]}
     return style.finish(
         figure, heading, alt, height=480, hovermode="closest", margin={"l": 0, "r": 0, "b": 0},
-        xaxis=hidden, yaxis=hidden | {"range": [-0.07, 1.12]},
+        xaxis=hidden, yaxis=hidden | {"range": [-0.07, 1.12]}, hoverlabel={"align": "left"},
     )  # fmt: skip
 
 

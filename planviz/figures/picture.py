@@ -38,6 +38,11 @@ FONT = 8.0
 """Size of labels in points; a letter is at most `LETTER` of it wide."""
 LETTER = 0.68
 POINT = 1 / 72
+LABEL_PLACES: dict[tuple[int, int], tuple[Literal["left", "right", "center"], Literal["top", "bottom"]]] = {
+    (1, -1): ("left", "top"), (-1, -1): ("right", "top"), (1, 1): ("left", "bottom"), (-1, 1): ("right", "bottom"),
+    (0, -1): ("center", "top"), (0, 1): ("center", "bottom"),
+}  # fmt: skip
+"""Where a label may stand, to the right and above of its node, and which of its own edges is there."""
 
 
 class Picture(NamedTuple):
@@ -165,23 +170,28 @@ def _draw_shapes(axes: Axes, shapes: Positions, **look: Any) -> None:
 
 
 def _draw_labels(axes: Axes, graph: nx.DiGraph[int], spots: Positions, radius: float) -> None:
-    """The labels that hide no node and no other label."""
+    """The labels that hide no node and no other label, each at the first free place around its node."""
     if len(graph) > MAX_LABELLED:
         return
     taken = np.concatenate([spots - radius, spots + radius], axis=1)  # left, bottom, right, top
     known = _known_letters()
     for node, (x, y) in enumerate(spots.tolist()):
         text = style.short(graph.nodes[node]["label"], 24)
-        half, top = max(len(text), 1) * LETTER * FONT * POINT / 2, y - radius - 0.02
-        x = min(max(x, half), WIDTH - half)
-        box = np.array([x - half, top - 1.2 * FONT * POINT, x + half, top])
-        apart = (box[:2] > taken[:, 2:]).any(axis=1) | (box[2:] < taken[:, :2]).any(axis=1)
-        if apart.all():
-            taken = np.vstack([taken, box])
-            drawn = "".join(c if ord(c) in known else "\u25af" for c in text)
-            axes.text(x, top, drawn, fontsize=FONT, color=style.TEXT["light"], ha="center", va="top",
-                      bbox={"facecolor": style.BACKGROUND["light"], "alpha": 0.8, "pad": 0.3, "linewidth": 0},
-                      parse_math=False, zorder=4)  # fmt: skip
+        wide, high = len(text) * LETTER * FONT * POINT, 1.1 * FONT * POINT
+        others = np.delete(taken, node, axis=0)
+        for (right, up), (across, upright) in LABEL_PLACES.items():
+            away = radius * (0.8 if right else 1.1)  # a corner is nearer than a side
+            at = x + right * away, y + up * away
+            left, bottom = at[0] - wide * (1 - right) / 2, at[1] - high * (1 - up) / 2
+            box = np.array([left, bottom, left + wide, bottom + high])
+            apart = (box[:2] > others[:, 2:]).any(axis=1) | (box[2:] < others[:, :2]).any(axis=1)
+            if apart.all() and box[0] >= 0 and box[2] <= WIDTH:
+                taken = np.vstack([taken, box])
+                drawn = "".join(c if ord(c) in known else "\u25af" for c in text)
+                axes.text(at[0], at[1], drawn, fontsize=FONT, color=style.TEXT["light"], ha=across, va=upright, zorder=4,
+                          bbox={"facecolor": style.BACKGROUND["light"], "alpha": 0.7, "pad": 0.2, "linewidth": 0},
+                          parse_math=False)  # fmt: skip
+                break
 
 
 def _known_letters() -> frozenset[int]:
