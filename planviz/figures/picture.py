@@ -188,7 +188,8 @@ def _draw_labels(axes: Axes, graph: nx.DiGraph[int], spots: Positions, radius: f
             if apart.all() and box[0] >= 0 and box[2] <= WIDTH:
                 taken = np.vstack([taken, box])
                 drawn = "".join(c if ord(c) in known else "\u25af" for c in text)
-                axes.text(at[0], at[1], drawn, fontsize=FONT, color=style.TEXT["light"], ha=across, va=upright, zorder=4,
+                axes.text(at[0], at[1], drawn, fontsize=FONT, color=style.TEXT["light"],
+                          ha=across, va=upright, zorder=4,
                           bbox={"facecolor": style.BACKGROUND["light"], "alpha": 0.7, "pad": 0.2, "linewidth": 0},
                           parse_math=False)  # fmt: skip
                 break
