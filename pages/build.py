@@ -10,7 +10,7 @@ from planviz.ui.build_facts import correct_paths, facts
 from planviz.ui.build_files import download, open_file, take_graph
 from planviz.ui.build_graph import graph_settings
 from planviz.ui.build_history import follow
-from planviz.ui.build_pair import pair_panel
+from planviz.ui.build_pair import pair_in_words, pair_panel
 from planviz.ui.build_split import matrix, split_settings, split_summary, task_or_error
 
 st.title("Build")
@@ -51,6 +51,8 @@ if task is not None:
     with right:
         matrix(task)
         pair_panel(task)
+    with below:
+        pair_in_words(task)
     panels.histograms(task)
     st.subheader("Training texts")
     panels.texts(task)

@@ -126,7 +126,7 @@ def _rings(graph: nx.DiGraph[int]) -> Positions:
 
 
 def _even_on_ellipse(angle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Angles moved so that what is even on a circle stays so where pictures are stretched to `WIDE` times their height."""
+    """Angles moved so that what is even on a circle stays even on an ellipse `WIDE` times as wide as high."""
     turn = np.linspace(0, 2 * np.pi, 721)
     way = np.hypot(WIDE * np.sin(turn), np.cos(turn)).cumsum()
     return np.interp((angle / (2 * np.pi)) % 1, (way - way[0]) / (way[-1] - way[0]), turn)

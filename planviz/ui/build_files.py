@@ -9,6 +9,7 @@ from functools import partial
 import streamlit as st
 
 from planviz.config import GraphConfig, SplitConfig
+from planviz.figures.picture import PICTURES, write_picture
 from planviz.folders import app_folder
 from planviz.graphs.files import (
     FORMATS,
@@ -102,6 +103,15 @@ def download(view: GraphView, task: TaskView | None) -> None:
         for name, format in FORMATS.items():
             file = f"{kind}{format.endings[0]}"
             _button(name, format.title, partial(write_graph, file, view.graph), file, format.mime)
+        for ending, picture in PICTURES.items():
+            file = f"{kind}{ending}"
+            _button(
+                ending[1:],
+                picture.title,
+                partial(write_picture, file, view.graph, view.positions),
+                file,
+                picture.mime,
+            )
         if task is not None:
             _button(
                 "alpine", "Graph, split and texts (ALPINE's files)", partial(_alpine, task), f"{kind}-alpine.zip",
