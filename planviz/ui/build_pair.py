@@ -7,6 +7,7 @@ from typing import Literal
 import networkx as nx
 import streamlit as st
 
+from planviz.figures.blocks import graph_states, plan_html
 from planviz.graphs.generate import GraphError
 from planviz.task import Ints, Task, TaskError
 from planviz.ui.build_text import count
@@ -82,6 +83,15 @@ def pair_in_words(view: TaskView) -> None:
         st.caption("Click one node, then another: what leads from the one to the other is said here.")
     else:
         st.markdown(describe(pair, view, names))
+        _plan(pair, view)
+
+
+def _plan(pair: Pair, view: TaskView) -> None:
+    """The shortest path of a Blocksworld pair as a row of pictures."""
+    states = graph_states(view.task.graph)
+    if states is not None and view.task.distance[pair] > 0:
+        shown = [states[node] for node in nx.shortest_path(view.task.graph, *pair)]
+        st.html(plan_html(shown, dark=st.context.theme.type == "dark", goal=states[pair[1]], width=84))
 
 
 def _picker(names: list[str]) -> Pair | None:

@@ -7,11 +7,17 @@ import streamlit as st
 
 from planviz.runs.records import ExperimentRecord
 from planviz.task import Bools, Task
+from planviz.ui.build_pair import use_of
 from planviz.ui.lab import TaskView
 from planviz.ui.paths_pddl import pddl_picker, told
 from planviz.ui.paths_text import node_names, plural
 
 USES = {"train": "Training pairs", "test": "Test pairs", "any": "Any pair"}
+KINDS_OF_PAIRS = {
+    "train": "training pair",
+    "test": "test pair, which no model is trained on",
+    "left out": "pair that is neither trained on nor tested",
+}
 FEW = 6
 """So many correct paths are enough to see a collapse, and few enough to follow each by eye."""
 
@@ -82,8 +88,7 @@ def settle(chosen: tuple[object, object], allowed: Bools, view: TaskView) -> Que
 
 def describe(query: Query, view: TaskView) -> str:
     """Train or test, how many correct paths, how short; and what correct means."""
-    trained = (view.task.train_pairs == query).all(axis=1).any()
-    kind = "training pair" if trained else "test pair, which no model is trained on"
+    kind = KINDS_OF_PAIRS[use_of(query, view.task)]
     paths, steps = view.correct_paths[query], int(view.task.distance[query])
     limit = "" if view.facts.acyclic else f" of at most {view.task.max_steps} steps"
     return (

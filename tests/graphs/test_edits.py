@@ -36,7 +36,7 @@ CHAIN = GraphConfig(
 def named(graph: GraphConfig) -> nx.DiGraph[str]:
     """The graph with its labels as nodes."""
     plain = build_graph(graph)
-    return nx.relabel_nodes(plain, dict(plain.nodes(data="label")))
+    return nx.relabel_nodes(plain, dict(enumerate(graph.labels)))
 
 
 def test_every_kind_becomes_ones_own_as_it_is_drawn() -> None:
