@@ -35,8 +35,10 @@ CHAIN = GraphConfig(
 
 def named(graph: GraphConfig) -> nx.DiGraph[str]:
     """The graph with its labels as nodes."""
-    plain = build_graph(graph)
-    return nx.relabel_nodes(plain, dict(enumerate(graph.labels)))
+    named: nx.DiGraph[str] = nx.DiGraph()
+    named.add_nodes_from(graph.labels)
+    named.add_edges_from((graph.labels[u], graph.labels[v]) for u, v in graph.edges)
+    return named
 
 
 def test_every_kind_becomes_ones_own_as_it_is_drawn() -> None:
