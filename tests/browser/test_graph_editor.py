@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -221,3 +222,16 @@ def test_what_is_exported_comes_back_unchanged(
 
     assert sorted(after["labels"]) == sorted(before["labels"])
     assert named(after) == named(before)
+
+
+def test_a_large_graph_takes_at_most_two_seconds_more_than_a_small_one(page: Page, app_server: str) -> None:
+    def seconds(query: str) -> float:
+        started = time.monotonic()
+        open_build(page, app_server, f"split.paths_per_pair=1&split.train_share=0.05&{query}")
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return time.monotonic() - started
+
+    small = [seconds("graph.nodes=10&graph.density=0.5") for _ in range(4)]
+    large = [seconds(f"graph.nodes=500&graph.density=0.04&graph.seed={seed}") for seed in range(4)]
+    assert len(drawn(page)["labels"]) == 500 and 4500 < len(drawn(page)["edges"]) < 5500
+    assert min(large) < min(small) + 2
