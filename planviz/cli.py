@@ -28,6 +28,7 @@ from planviz.config import (
     with_settings,
 )
 from planviz.folders import app_folder, make_benchmarks_importable, provide_plotly
+from planviz.limits import PUBLIC, Limits
 
 app = typer.Typer(
     help="A lab for the training dynamics of planning in language models.",
@@ -85,7 +86,8 @@ def open_app(
     public: Annotated[
         bool,
         typer.Option(
-            "--public", help="Listen on all addresses: anyone who can reach this machine can train."
+            "--public",
+            help="Listen on all addresses: anyone who can reach this machine can train, within limits.",
         ),
     ] = False,
 ) -> None:
@@ -95,6 +97,9 @@ def open_app(
 
     folder = app_folder()
     address = "0.0.0.0" if public else "localhost"
+    os.environ[PUBLIC] = "1" if public else "0"
+    if public:
+        output.print(f"Open to everyone who can reach port {port} of this machine. {Limits().in_words()}")
     os.chdir(folder)  # Streamlit reads .streamlit/config.toml from here
     provide_plotly()
     # Until app.py has called st.navigation once, Streamlit would take pages/ for pages of their own, and a link to
