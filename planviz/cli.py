@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from planviz import __version__
 from planviz.cli_graph import graph_commands, with_files
+from planviz.cli_output import messages, must_be_free, output, print_summary, wait
+from planviz.cli_runs import runs_commands
 from planviz.config import (
     ExperimentConfig,
     SettingError,
@@ -36,14 +35,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-runs_commands = typer.Typer(
-    help="List, show, resume, export and delete what was trained.", no_args_is_help=True
-)
 app.add_typer(graph_commands, name="graph")
 app.add_typer(runs_commands, name="runs")
-
-output = Console(width=None if sys.stdout.isatty() else 110)
-messages = Console(stderr=True)
 
 
 def main() -> None:
@@ -141,7 +134,7 @@ def run(
     """Train an experiment without a browser and print its results."""
     experiment = _experiment(config, preset_name, graph or [], settings or [], seeds, arms)
     if out is not None:
-        _must_be_free(out)
+        must_be_free(out)
     from planviz.runs.bundle import export_experiment
     from planviz.runs.manager import RunManager
     from planviz.runs.store import Store, default_home
@@ -151,7 +144,7 @@ def run(
     manager = RunManager(store, workers)
     try:
         experiment_id = manager.start(experiment, preset_name)
-        _wait(store, experiment_id, quiet=as_json or not messages.is_terminal)
+        wait(store, experiment_id, quiet=as_json or not messages.is_terminal)
     finally:
         manager.shutdown()
     table = summarize(store.evaluations(experiment_id))
@@ -161,16 +154,10 @@ def run(
     if as_json:
         print(json.dumps({"experiment": experiment_id, "runs": json.loads(table.to_json(orient="records"))}))
     else:
-        _print_summary(experiment, table)
+        print_summary(experiment, table)
         output.print(f"Experiment {experiment_id}" + (f", written to {out}" if out else ""), highlight=False)
     if failed:
         raise RuntimeError("; ".join(f"{r.arm} (seed {r.seed}) {r.state}: {r.message}" for r in failed))
-
-
-def _must_be_free(out: Path) -> None:
-    """Refuse to write over anything."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SettingError(f"{out}: exists and is not an empty folder; name another one")
 
 
 def _experiment(
@@ -204,62 +191,6 @@ def _experiment(
     return experiment
 
 
-def _wait(store: Any, experiment_id: str, *, quiet: bool) -> None:
-    """Wait until all runs have ended, with a progress bar a run."""
-    import time
-
-    from planviz.runs.records import ACTIVE
-
-    columns = (
-        TextColumn("{task.description:<32}"),
-        BarColumn(),
-        TextColumn("{task.completed:>6.0f} / {task.total:.0f} steps"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=messages, disable=quiet) as progress:
-        total = progress.add_task("all runs", total=None)
-        bars: dict[str, Any] = {}
-        while True:
-            runs = store.runs(experiment_id)
-            progress.update(
-                total, total=sum(r.total_steps for r in runs), completed=sum(r.step for r in runs)
-            )
-            for record in runs:
-                if record.state == "running" and record.id not in bars:
-                    name = f"{record.arm} (seed {record.seed})"
-                    bars[record.id] = progress.add_task(name, total=record.total_steps)
-                if record.id in bars:
-                    done = record.state not in ACTIVE
-                    progress.update(bars[record.id], completed=record.step, visible=not done)
-            if not any(record.state in ACTIVE for record in runs):
-                return
-            time.sleep(0.2)
-
-
-def _print_summary(experiment: ExperimentConfig, table: Any) -> None:
-    """Final values: a row a run, and the mean of every arm that has several seeds."""
-    from planviz.summary import KEPT, SUMMARY, over_seeds
-
-    shown = Table(title=f"{experiment.name}: final values (distinct correct paths a train pair)")
-    for name in ("arm", "seed", *SUMMARY, KEPT, "seconds"):
-        shown.add_column(name, justify="left" if name == "arm" else "right")
-
-    def add(row: Any, seed: str, style: str | None = None) -> None:
-        cells = [f"{row[name]:.2f}" for name in SUMMARY]
-        kept = f"{row[KEPT]:.0%}"
-        shown.add_row(row["arm"], seed, *cells, kept, f"{row['seconds']:.1f}", style=style)
-
-    means = over_seeds(table) if len(table) else table
-    for _, mean in means.iterrows():
-        for _, row in table[table["arm"] == mean["arm"]].iterrows():
-            add(row, str(row["seed"]))
-        if len(experiment.seeds) > 1:
-            add(mean, "mean", "bold")
-        shown.add_section()
-    output.print(shown)
-
-
 @app.command()
 def bench(
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch; a worker of the app has one.")] = 1,
@@ -290,101 +221,6 @@ def bench(
         print(json.dumps(results))
     else:
         output.print(Markdown(markdown(results)))
-
-
-@runs_commands.command("list")
-def runs_list() -> None:
-    """List all experiments, newest first."""
-    store = _store()
-    table = Table()
-    for name in ("id", "name", "preset", "created", "runs"):
-        table.add_column(name, no_wrap=name == "id")
-    for record in store.experiments():
-        import datetime
-
-        created = datetime.datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M")
-        states = ", ".join(f"{count} {state}" for state, count in sorted(record.states.items()))
-        table.add_row(record.id, escape(record.name), record.preset or "", created, states)
-    output.print(table)
-
-
-@runs_commands.command("show")
-def runs_show(experiment_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Show the results of an experiment."""
-    from planviz.summary import summarize
-
-    store = _store()
-    record = store.experiment(experiment_id)
-    _print_summary(record.config, summarize(store.evaluations(experiment_id)))
-    for each in store.runs(experiment_id):
-        if each.state != "finished":
-            line = f"{each.arm} (seed {each.seed}): {each.state} at step {each.step}. {each.message}"
-            output.print(escape(line), highlight=False)
-
-
-@runs_commands.command("resume")
-def runs_resume(
-    experiment_id: Annotated[str, typer.Argument(metavar="ID")],
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes at once; as many as cores by default.")
-    ] = None,
-) -> None:
-    """Train on what was interrupted, stopped or failed, from the last checkpoints, and show the results."""
-    from planviz.runs.manager import RunManager
-    from planviz.runs.records import RESUMABLE
-
-    store = _store()
-    states = store.experiment(experiment_id).states
-    if not RESUMABLE & states.keys():
-        said = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-        allowed = ", ".join(sorted(RESUMABLE))
-        raise RuntimeError(f"experiment {experiment_id} has no run that is {allowed}; it has {said}")
-    manager = RunManager(store, workers)
-    try:
-        manager.resume_all(experiment_id)
-        _wait(store, experiment_id, quiet=not messages.is_terminal)
-    finally:
-        manager.shutdown()
-    runs_show(experiment_id)
-
-
-@runs_commands.command("export")
-def runs_export(
-    experiment_id: Annotated[str, typer.Argument(metavar="ID")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write.")],
-    compact: Annotated[
-        bool, typer.Option(help="Fewer weights, in half precision, and only the last sampled paths.")
-    ] = False,
-) -> None:
-    """Write an experiment's config, metrics, paths and checkpoints to a folder."""
-    from planviz.runs.bundle import export_experiment
-
-    _must_be_free(out)
-    export_experiment(_store(), experiment_id, out, compact=compact)
-
-
-@runs_commands.command("delete")
-def runs_delete(
-    experiment_id: Annotated[str, typer.Argument(metavar="ID")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Delete an experiment with all it stored."""
-    from planviz.runs.records import ACTIVE
-
-    store = _store()
-    record = store.experiment(experiment_id)
-    if ACTIVE & record.states.keys():
-        raise RuntimeError(f"experiment {experiment_id} is still being trained; stop it in the app first")
-    if yes or typer.confirm(f"Delete experiment {record.name} with {sum(record.states.values())} runs?"):
-        store.delete_experiment(experiment_id)
-
-
-def _store() -> Any:
-    from planviz.runs.store import Store, default_home
-
-    store = Store(default_home())
-    store.interrupt_orphans()
-    return store
 
 
 if __name__ == "__main__":
