@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -45,14 +46,15 @@ def test_too_much_is_refused_with_what_is_allowed(changes: dict[str, Any], messa
 
 def test_graphs_texts_and_rooms_have_limits() -> None:
     allowed = Limits(nodes=50, edges=100, tokens=500, visitors_runs=10, all_runs=20, stored_bytes=10**9)
-    for call, message in (
+    refused: list[tuple[Callable[[], None], str]] = [
         (lambda: allowed.check_graph(51, 10), "51 nodes are too many"),
         (lambda: allowed.check_graph(50, 101), "101 edges are too many"),
         (lambda: allowed.check(preset("quick"), 30, 12, 501), "501 nodes in all texts"),
         (lambda: allowed.check_room(7, 4, 4, 0), "you have 4 runs that wait or train, and 7 more"),
         (lambda: allowed.check_room(7, 0, 14, 0), "14 runs wait or train on this server"),
         (lambda: allowed.check_room(1, 0, 0, 10**9), "keeps 1.0 GB of runs already"),
-    ):
+    ]
+    for call, message in refused:
         with pytest.raises(LimitError, match=message):
             call()
     allowed.check_room(7, 3, 13, 10**9 - 1)

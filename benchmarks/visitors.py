@@ -1,0 +1,113 @@
+"""Visitors of a real server, over its WebSockets: what a browser would send and wait for, without drawing it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets import Subprotocol
+from websockets.sync.client import ClientConnection, connect
+
+PAGES = ("", "build", "train", "compare", "paths")
+LONGEST = 120.0
+"""Seconds to wait for a page."""
+
+
+class Visitor:
+    """A session of its own, which stays as long as its connection."""
+
+    def __init__(self, port: int) -> None:
+        self._connection: ClientConnection = connect(
+            f"ws://localhost:{port}/_stcore/stream", subprotocols=[Subprotocol("streamlit")], max_size=None
+        )
+        self.buttons: dict[str, str] = {}
+        """The ids of the buttons on the page, by their labels."""
+        self.query = ""
+        """The query of the page's address, as the server set it last."""
+
+    def open(self, page: str) -> float:
+        """Ask for a page; the seconds until it was complete."""
+        self.buttons = {}
+        message = BackMsg()
+        message.rerun_script.page_name = page
+        message.rerun_script.query_string = self.query
+        return self._ask(message)
+
+    def press(self, page: str, label: str) -> float:
+        """Press a button of the page that is open; the seconds until the page was complete again.
+
+        Raises:
+            KeyError: the page has no such button.
+        """
+        message = BackMsg()
+        message.rerun_script.page_name = page
+        message.rerun_script.query_string = self.query
+        state = message.rerun_script.widget_states.widgets.add()
+        state.id, state.trigger_value = self.buttons[label], True
+        return self._ask(message)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _ask(self, message: BackMsg) -> float:
+        started = time.monotonic()
+        self._connection.send(message.SerializeToString())
+        while True:
+            answer = ForwardMsg()
+            answer.ParseFromString(bytes(self._connection.recv(timeout=LONGEST)))  # type: ignore[arg-type]
+            kind = answer.WhichOneof("type")
+            if kind == "delta" and answer.delta.WhichOneof("type") == "new_element":
+                element = answer.delta.new_element
+                if element.WhichOneof("type") == "button":
+                    self.buttons[element.button.label] = element.button.id
+            elif kind == "page_info_changed":
+                self.query = answer.page_info_changed.query_string
+            elif kind == "script_finished" and answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+                return time.monotonic() - started
+
+
+@contextmanager
+def server(home: Path, *options: str) -> Iterator[tuple[int, int]]:
+    """The app as users start it, with its store below `home`: its port and its process id."""
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        port: int = listener.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "planviz", "app", "--port", str(port), *options],
+        env={**os.environ, "PLANVIZ_HOME": str(home), "STREAMLIT_SERVER_HEADLESS": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_up(process, port)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urlopen(f"http://localhost:{port}/_stcore/health", timeout=1):
+                return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("planviz app did not start") from None
+            time.sleep(0.1)
+
+
+def memory(process_id: int) -> int:
+    """Resident bytes of a process, without its children."""
+    pages = int(Path(f"/proc/{process_id}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
