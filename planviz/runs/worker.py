@@ -23,6 +23,10 @@ from planviz.config import ExperimentConfig
 from planviz.events import Checkpoint, Command
 
 
+NICENESS = 10
+"""Pages come first: training takes what the server leaves, which on an idle server is everything."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a worker could not go on: one sentence, and the traceback."""
@@ -70,6 +74,8 @@ def _worker(connection: Connection, threads: int) -> Iterator[None]:
     """What every worker needs around its work: an end with its server, and a report of what failed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's affair: it ends its workers itself
     threading.Thread(target=_end_with_server, daemon=True).start()
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     with suppress(OSError):  # if memory runs out, let Linux end a worker rather than the server
         Path("/proc/self/oom_score_adj").write_text("500")
     try:
