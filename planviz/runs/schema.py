@@ -43,7 +43,18 @@ _VERSION_1 = (
         PRIMARY KEY (run_id, step, split))""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+_VERSION_2 = (
+    "ALTER TABLE experiments ADD COLUMN session TEXT",
+    "ALTER TABLE experiments ADD COLUMN starred INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE experiments ADD COLUMN archived INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE experiments ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'",
+    """CREATE TABLE headlines (
+        experiment_id TEXT PRIMARY KEY REFERENCES experiments ON DELETE CASCADE,
+        progress TEXT NOT NULL, numbers TEXT NOT NULL)""",
+)
+"""Who started an experiment, what it is marked with, and its main numbers at one state of its progress."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 
 
 class StoreError(ValueError):

@@ -6,14 +6,15 @@ may share a store: the app and the command line do.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
 import secrets
-import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,19 @@ import pandas as pd
 import platformdirs
 
 from planviz.config import BASE, ExperimentConfig, parse
-from planviz.events import (
-    Checkpoint,
-    Evaluation,
-    Event,
-    Failed,
-    Finished,
-    Paused,
-    QueryPaths,
-    SampledPaths,
-    Split,
-    Started,
-    StepMetrics,
-)
+from planviz.events import Checkpoint, Event, QueryPaths, SampledPaths, Split
 from planviz.runs.checkpoints import CheckpointFiles
+from planviz.runs.event_rows import update_run, write_event
 from planviz.runs.ownership import is_alive
-from planviz.runs.records import ACTIVE, RESUMABLE, ExperimentRecord, RunRecord, State
+from planviz.runs.records import (
+    ACTIVE,
+    RESUMABLE,
+    ExperimentRecord,
+    RunRecord,
+    State,
+    checked_name,
+    checked_tags,
+)
 from planviz.runs.schema import Database, StoreError
 
 RUN_COLUMNS = ", ".join(RunRecord.__dataclass_fields__)
@@ -67,12 +65,12 @@ class Store:
             home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{home}: the data folder cannot be made ({error.strerror})") from error
-        self._database = Database(home / "planviz.sqlite3")
+        self.database = Database(home / "planviz.sqlite3")
         self._checkpoints = CheckpointFiles(home / "checkpoints")
 
     def close(self) -> None:
         """Close the database; the store can still be used, and opens it again."""
-        self._database.close()
+        self.database.close()
 
     # Experiments
 
@@ -83,12 +81,14 @@ class Store:
         *,
         owner: str | None = None,
         experiment_id: str | None = None,
+        session: str | None = None,
     ) -> str:
         """Insert an experiment and its runs, all queued: the base of every seed, then seed by seed the arms.
 
         Args:
             owner: the manager that will work on the runs.
             experiment_id: an id of one's own instead of a random one.
+            session: who starts it.
 
         Returns:
             The experiment's id.
@@ -96,10 +96,10 @@ class Store:
         experiment_id = experiment_id or "e" + secrets.token_urlsafe(12)
         runs = [(BASE, seed) for seed in config.seeds]
         runs += [(arm, seed) for seed in config.seeds for arm in config.arms]
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             db.execute(
-                "INSERT INTO experiments VALUES (?, ?, ?, ?, ?)",
-                (experiment_id, config.name, preset, time.time(), config.model_dump_json()),
+                "INSERT INTO experiments (id, name, preset, created, config, session) VALUES (?, ?, ?, ?, ?, ?)",
+                (experiment_id, config.name, preset, time.time(), config.model_dump_json(), session),
             )
             for position, (arm, seed) in enumerate(runs):
                 db.execute(
@@ -115,7 +115,7 @@ class Store:
 
     def experiments(self) -> list[ExperimentRecord]:
         """All experiments, newest first."""
-        return self._experiments("", ())
+        return self._experiments()
 
     def experiment(self, experiment_id: str) -> ExperimentRecord:
         """One experiment.
@@ -123,31 +123,84 @@ class Store:
         Raises:
             KeyError: there is none with this id.
         """
-        records = self._experiments("WHERE id = ?", (experiment_id,))
+        records = self._experiments(experiment_id)
         if not records:
             raise KeyError(f"there is no experiment {experiment_id[:80]!r}")
         return records[0]
 
-    def _experiments(self, where: str, values: tuple[str, ...]) -> list[ExperimentRecord]:
-        with self._database.transaction() as db:
+    def _experiments(self, only: str | None = None) -> list[ExperimentRecord]:
+        values = () if only is None else (only,)
+        with self.database.transaction() as db:
             rows = db.execute(
-                f"SELECT id, name, preset, created, config FROM experiments {where} "
-                "ORDER BY created DESC, rowid DESC",
+                "SELECT id, name, preset, created, config, session, starred, archived, tags "
+                f"FROM experiments {'WHERE id = ?' if values else ''} ORDER BY created DESC, rowid DESC",
                 values,
             ).fetchall()
-            counts = db.execute("SELECT experiment_id, state, count(*) FROM runs GROUP BY 1, 2").fetchall()
+            counts = db.execute(
+                "SELECT experiment_id, state, count(*) FROM runs "
+                f"{'WHERE experiment_id = ?' if values else ''} GROUP BY 1, 2",
+                values,
+            ).fetchall()
         states: dict[str, dict[State, int]] = defaultdict(dict)
         for experiment_id, state, count in counts:
             states[experiment_id][state] = count
         return [
-            ExperimentRecord(row[0], row[1], row[2], row[3], parse(json.loads(row[4])), states[row[0]])
-            for row in rows
-        ]
+            ExperimentRecord(
+                key, name, preset, created, _config(config), states[key],
+                session, bool(starred), bool(archived), tuple(json.loads(tags)),
+            )
+            for key, name, preset, created, config, session, starred, archived, tags in rows
+        ]  # fmt: skip
+
+    def update_experiment(
+        self,
+        experiment_id: str,
+        *,
+        name: str | None = None,
+        tags: Iterable[str] | None = None,
+        starred: bool | None = None,
+        archived: bool | None = None,
+    ) -> None:
+        """Change how an experiment is found again; what is not given stays as it is.
+
+        Raises:
+            KeyError: there is no such experiment.
+            LabelError: the name or a tag is not allowed.
+        """
+        given = {
+            "name": None if name is None else checked_name(name),
+            "tags": None if tags is None else json.dumps(checked_tags(tags)),
+            "starred": starred,
+            "archived": archived,
+        }
+        values = {column: value for column, value in given.items() if value is not None}
+        assignments = ", ".join(f"{column} = ?" for column in ("id", *values))
+        with self.database.transaction() as db:
+            cursor = db.execute(
+                f"UPDATE experiments SET {assignments} WHERE id = ?",
+                (experiment_id, *values.values(), experiment_id),
+            )
+        if cursor.rowcount == 0:
+            raise KeyError(f"there is no experiment {experiment_id[:80]!r}")
+
+    def size(self, experiment_id: str) -> int:
+        """About how many bytes an experiment takes: its checkpoints, and the text of its rows."""
+        runs = self.runs(experiment_id)
+        total = sum(_bytes_in(self._checkpoints.folder / run.id) for run in runs)
+        with self.database.transaction() as db:
+            for table, column in (("evaluations", "metrics"), ("steps", "metrics"), ("paths", "queries")):
+                (length,) = db.execute(
+                    f"SELECT total(length({column})) FROM {table} "
+                    "WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = ?)",
+                    (experiment_id,),
+                ).fetchone()
+                total += int(length)
+        return total
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Remove an experiment with all its runs and checkpoints. Nothing happens if there is none."""
         runs = self.runs(experiment_id)
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             db.execute("DELETE FROM experiments WHERE id = ?", (experiment_id,))
         for run in runs:
             self._checkpoints.delete(run.id)
@@ -177,7 +230,7 @@ class Store:
         )
 
     def _runs(self, where: str, *values: str) -> list[RunRecord]:
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             return [RunRecord(*row) for row in db.execute(f"SELECT {RUN_COLUMNS} FROM runs {where}", values)]
 
     def set_state(self, run_id: str, state: State, message: str = "", details: str = "") -> None:
@@ -186,13 +239,13 @@ class Store:
         Raises:
             KeyError: there is no such run.
         """
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             finished = None if state in ACTIVE else time.time()
-            _update(db, run_id, state=state, message=message, details=details, finished=finished)
+            update_run(db, run_id, state=state, message=message, details=details, finished=finished)
 
     def requeue(self, run_id: str, owner: str) -> bool:
         """Queue a run that ended early once more; whether it was in a state to do so."""
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             cursor = db.execute(
                 "UPDATE runs SET state = 'queued', owner = ?, message = '', details = '', finished = NULL "
                 f"WHERE id = ? AND state IN {_sql(RESUMABLE)}",
@@ -202,7 +255,7 @@ class Store:
 
     def interrupt(self, owner: str) -> None:
         """Mark what this owner still has in work as interrupted."""
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             db.execute(
                 "UPDATE runs SET state = 'interrupted', finished = ?, message = ? "
                 f"WHERE owner = ? AND state IN {_sql(ACTIVE)}",
@@ -211,7 +264,7 @@ class Store:
 
     def interrupt_orphans(self) -> None:
         """Mark the runs of owners that no longer live as interrupted."""
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             owners = db.execute(
                 f"SELECT DISTINCT owner FROM runs WHERE owner IS NOT NULL AND state IN {_sql(ACTIVE)}"
             ).fetchall()
@@ -233,9 +286,9 @@ class Store:
             OSError, sqlite3.Error: they could not be written.
         """
         events = list(events)
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             for event in events:
-                _write(db, run_id, event)
+                write_event(db, run_id, event)
         # After the rows: a run that goes on from a checkpoint never lacks the evaluation that came with it.
         for event in events:
             if isinstance(event, Checkpoint):
@@ -243,7 +296,7 @@ class Store:
 
     def evaluations(self, experiment_id: str) -> pd.DataFrame:
         """All evaluations of an experiment: one row a run, step and split, one column a metric."""
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             rows = db.execute(
                 "SELECT runs.id, arm, method, seed, e.step, e.samples, e.seconds, e.split, e.metrics "
                 "FROM runs JOIN evaluations AS e ON e.run_id = runs.id WHERE experiment_id = ? "
@@ -260,7 +313,7 @@ class Store:
         """
         rows: list[tuple[Any, ...]] = []
         for run in self.runs(experiment_id):
-            with self._database.transaction() as db:
+            with self.database.transaction() as db:
                 (count,) = db.execute("SELECT count(*) FROM steps WHERE run_id = ?", (run.id,)).fetchone()
                 stride = 1 if max_points is None else max(1, math.ceil(count / max_points))
                 found = db.execute(
@@ -284,7 +337,7 @@ class Store:
         return self._paths("ORDER BY step, split DESC", run_id)
 
     def _paths(self, where: str, run_id: str, *values: str | int) -> Iterator[SampledPaths]:
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             rows = db.execute(
                 f"SELECT step, split, queries FROM paths WHERE run_id = ? {where}", (run_id, *values)
             ).fetchall()
@@ -312,47 +365,17 @@ class Store:
         return self._checkpoints.resume_point(run_id)
 
 
-def _write(db: sqlite3.Connection, run_id: str, event: Event) -> None:
-    match event:
-        case Started(step=step, total_steps=total):
-            _update(db, run_id, state="running", step=step, total_steps=total, finished=None)
-            db.execute("UPDATE runs SET started = coalesce(started, ?) WHERE id = ?", (time.time(), run_id))
-            # Reports come by the clock: those after the checkpoint would mix with the ones now to come.
-            db.execute("DELETE FROM steps WHERE run_id = ? AND step > ?", (run_id, step))
-        case StepMetrics(step=step, samples=samples, seconds=seconds):
-            _update(db, run_id, state="running", step=step, samples=samples, seconds=seconds)
-            _insert(db, "steps", run_id, step, samples, event.tokens, seconds, _json(event.values))
-        case Evaluation(step=step, samples=samples, seconds=seconds):
-            _update(db, run_id, state="running", step=step, samples=samples, seconds=seconds)
-            _insert(db, "evaluations", run_id, step, event.split, samples, seconds, _json(event.values))
-        case SampledPaths(step=step):
-            queries = [[q.source, q.target, q.paths, q.counts, q.outcomes] for q in event.queries]
-            _update(db, run_id, step=step)
-            _insert(db, "paths", run_id, step, event.split, json.dumps(queries, separators=(",", ":")))
-        case Checkpoint(step=step):
-            _update(db, run_id, step=step)
-        case Paused(step=step):
-            _update(db, run_id, state="paused", step=step)
-        case Finished(step=step, stopped=stopped):
-            state = "stopped" if stopped else "finished"
-            _update(db, run_id, state=state, step=step, finished=time.time())
-        case Failed(step=step, message=message):
-            _update(db, run_id, state="failed", step=step, message=message, finished=time.time())
+@functools.lru_cache(maxsize=1024)
+def _config(text: str) -> ExperimentConfig:
+    """A stored config, which never changes, parsed once."""
+    return parse(json.loads(text))
 
 
-def _update(db: sqlite3.Connection, run_id: str, **values: Any) -> None:
-    assignments = ", ".join(f"{column} = ?" for column in values)
-    if db.execute(f"UPDATE runs SET {assignments} WHERE id = ?", (*values.values(), run_id)).rowcount == 0:
-        raise KeyError(f"there is no run {run_id[:80]!r}")
-
-
-def _insert(db: sqlite3.Connection, table: str, *row: Any) -> None:
-    db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
-
-
-def _json(values: dict[str, float]) -> str:
-    """Metrics as JSON as Python writes it: NaN and Infinity are kept."""
-    return json.dumps({key: float(value) for key, value in values.items()})
+def _bytes_in(folder: Path) -> int:
+    """What the files of a folder take; nothing, if it goes away meanwhile."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        return sum(entry.stat().st_size for entry in entries)
+    return 0
 
 
 def _query(query: list[Any]) -> QueryPaths:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from planviz.events import (
     Started,
     StepMetrics,
 )
+from planviz.runs.records import LabelError
 from planviz.runs.store import Store, default_home
 from tests.runs.conftest import experiment
 
@@ -98,6 +101,72 @@ def test_hostile_names_are_only_text(store: Store) -> None:
     record = store.experiment(experiment_id)
     assert record.name == record.preset == record.config.name == name
     assert len(store.runs(experiment_id)) == 2
+
+
+def test_an_experiment_is_renamed_tagged_starred_and_archived(store: Store, home: Path) -> None:
+    other = store.create_experiment(experiment())
+    key = store.create_experiment(experiment(name="before"), session="visitor")
+    before = store.experiment(key)
+    assert (before.session, before.starred, before.archived, before.tags) == ("visitor", False, False, ())
+
+    store.update_experiment(key, name="  after ☃ <b> ")
+    store.update_experiment(key, tags=["b", " a", "b"], starred=True)
+    store.update_experiment(key, archived=True)
+    store.update_experiment(key)
+
+    reopened = Store(home)
+    expected = replace(before, name="after ☃ <b>", tags=("b", "a"), starred=True, archived=True)
+    assert reopened.experiment(key) == expected
+    assert expected.config.name == "before"
+    store.update_experiment(key, tags=[], starred=False, archived=False)
+    assert reopened.experiment(key) == replace(before, name="after ☃ <b>")
+    assert reopened.experiment(other).name == experiment().name
+    with pytest.raises(KeyError, match="'nothing'"):
+        store.update_experiment("nothing", starred=True)
+    reopened.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": " "}, "the name '' has 0 characters; 1 to 80 are allowed"),
+        ({"name": "x" * 81}, "has 81 characters"),
+        ({"name": "a\nb"}, "characters that cannot be shown"),
+        ({"name": "a\u202eb"}, "characters that cannot be shown"),
+        ({"tags": ["a", "x" * 31]}, "the tag 'x+' has 31 characters; 1 to 30 are allowed"),
+        ({"tags": [""]}, "the tag ''"),
+        ({"tags": map(str, range(13))}, "at most 12 tags, and these are 13"),
+    ],
+)
+def test_a_name_or_tag_that_is_not_allowed_changes_nothing(
+    store: Store, change: dict[str, Any], message: str
+) -> None:
+    key = store.create_experiment(experiment())
+    before = store.experiment(key)
+    with pytest.raises(LabelError, match=message):
+        store.update_experiment(key, starred=True, **change)
+    assert store.experiment(key) == before
+
+
+def test_the_size_of_an_experiment_is_that_of_its_files_and_rows(store: Store) -> None:
+    key, run = first_run(store)
+    other, _ = first_run(store)
+    assert store.size(key) == store.size("nothing") == 0
+    store.record(run, Checkpoint(4, b"w" * 1000, b"r" * 500))
+    assert store.size(key) == 1500
+    store.record_all(run, [*steps(5), evaluation(4, greedy_accuracy=0.5), SampledPaths(4, "test", ())])
+    assert 1500 < store.size(key) < 2000
+    assert store.size(other) == 0
+
+
+def test_five_hundred_experiments_are_read_quickly(store: Store) -> None:
+    arms = tuple(f"arm{i}" for i in range(6))
+    for i in range(500):
+        store.create_experiment(experiment(arms=arms, name=f"number {i}"))
+    begin = time.process_time()
+    assert len(store.experiments()) == 500
+    store.experiments()
+    assert time.process_time() - begin < 0.5
 
 
 def test_events_lead_a_run_through_its_states(store: Store) -> None:
