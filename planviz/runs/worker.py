@@ -22,7 +22,6 @@ from typing import Any
 from planviz.config import ExperimentConfig
 from planviz.events import Checkpoint, Command
 
-
 NICENESS = 10
 """Pages come first: training takes what the server leaves, which on an idle server is everything."""
 
