@@ -58,17 +58,14 @@ class GraphConfig(Section):
     rows: int = setting(5, "Rows", "How many rows the grid or maze has.", ge=2, le=20)
     columns: int = setting(5, "Columns", "How many columns the grid or maze has.", ge=2, le=20)
     openings: float = setting(
-        0.1, "Openings", "Share of the walls that are opened. 0: one way between two cells; 1: no walls.",
-        ge=0, le=1,
-    )  # fmt: skip
+        0.1, "Openings", "Share of the walls that are opened. 0: one way only; 1: no walls.", ge=0, le=1
+    )
     tree: Literal["regular", "random"] = setting(
         "regular", "Tree", "Regular: every node has the same number of children, level by level. "
         "Random: each labelled tree is equally likely.",
     )  # fmt: skip
     children: int = setting(2, "Children", "How many children a node has.", ge=1, le=10)
-    both_ways: bool = setting(
-        False, "Both ways", "Edges also lead back to the root: every node can be reached from every other."
-    )
+    both_ways: bool = setting(False, "Both ways", "Edges also lead back: all nodes can be reached from all.")
     neighbours: int = setting(
         4, "Neighbours", "How many edges each node has, at first to the nearest on the ring.", ge=1, le=20
     )
@@ -84,9 +81,7 @@ class GraphConfig(Section):
     labels: tuple[str, ...] = setting((), "Labels", "Node names of one's own graph.")
     edges: tuple[tuple[int, int], ...] = setting((), "Edges", "Edges of one's own graph.")
     positions: tuple[tuple[float, float], ...] = setting(
-        (),
-        "Positions",
-        "Where each node is drawn, x to the right and y upwards in [0, 1]; empty: laid out by itself.",
+        (), "Positions", "Where each node is drawn, x to the right, y upwards, in [0, 1]; empty: laid out."
     )
 
 
@@ -102,11 +97,7 @@ class SplitConfig(Section):
         paper=0.2, gt=0, lt=1,
     )  # fmt: skip
     trained_distance: int = setting(
-        2,
-        "Longest training distance",
-        "Pairs that are at most so many steps apart are trained on.",
-        ge=1,
-        le=1000,
+        2, "Longest training distance", "Pairs at most so many steps apart are trained on.", ge=1, le=1000
     )
     tested_targets: float = setting(
         0.3, "Share of test targets", "Share of the targets that only test pairs have.", gt=0, lt=1
@@ -115,10 +106,8 @@ class SplitConfig(Section):
         (), "Test stages", "Pairs (from stage, to stage), counted from 1, that are only tested; empty: all that are "
         "two stages or more apart.",
     )  # fmt: skip
-    train_pairs: tuple[tuple[int, int], ...] = setting(
-        (), "Training pairs", "Chosen pairs (s, t) to train on."
-    )
-    test_pairs: tuple[tuple[int, int], ...] = setting((), "Test pairs", "Chosen pairs (s, t) to test on.")
+    train_pairs: tuple[tuple[int, int], ...] = setting((), "Training pairs", "Chosen pairs to train on.")
+    test_pairs: tuple[tuple[int, int], ...] = setting((), "Test pairs", "Chosen pairs to test on.")
     texts: str = setting("", "Texts", "Texts to train on, one `s t s u1 … t` a line, in node numbers.")
     test_texts: str = setting("", "Test texts", "One text a line for each pair to test on.")
     paths_per_pair: int = setting(
@@ -218,11 +207,7 @@ class QLearningConfig(Training):
         0.3, "Rollout temperature", "Temperature of softmax(Q/τ) while sampling training paths.", gt=0, le=10
     )
     policy_temperature: float = setting(
-        0.1,
-        "Policy temperature (τ)",
-        "Temperature of softmax(Q/τ) when the policy is evaluated.",
-        gt=0,
-        le=10,
+        0.1, "Policy temperature (τ)", "Temperature of softmax(Q/τ) in evaluations.", gt=0, le=10
     )
     target_decay: float = setting(
         0.9, "Target network decay", "EMA decay of the target network; 0 means no target network (the paper).",
@@ -390,17 +375,6 @@ def differences(config: ExperimentConfig, reference: ExperimentConfig) -> dict[s
     """The dotted keys, with their values, in which the config differs from the reference."""
     old = flatten(reference.model_dump(mode="json"))
     return {k: v for k, v in flatten(config.model_dump(mode="json")).items() if k not in old or old[k] != v}
-
-
-def unlike_paper(section: Section) -> dict[str, tuple[Any, Any]]:
-    """The settings of an arm that differ from the paper's: their values here and there."""
-    fields = type(section).model_fields
-    differing = {}
-    for name, field in fields.items():
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and "paper" in extra and getattr(section, name) != extra["paper"]:
-            differing[name] = (getattr(section, name), extra["paper"])
-    return differing
 
 
 def _explain(error: ValidationError) -> str:

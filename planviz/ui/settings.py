@@ -38,6 +38,17 @@ def setting_input(key: str, **options: Any) -> None:
         _number(field, common)
 
 
+def unlike_paper(section: BaseModel) -> dict[str, tuple[Any, Any]]:
+    """The settings of an arm that differ from the paper's: their values here and there."""
+    fields = type(section).model_fields
+    differing = {}
+    for name, field in fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and "paper" in extra and getattr(section, name) != extra["paper"]:
+            differing[name] = (getattr(section, name), extra["paper"])
+    return differing
+
+
 def _section(key: str) -> tuple[BaseModel, str]:
     *parents, name = key.split(".")
     section: Any = draft()

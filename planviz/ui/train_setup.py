@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from planviz.config import BASE, ExperimentConfig, unlike_paper
+from planviz.config import BASE, ExperimentConfig
 from planviz.figures import style
 from planviz.ui import lab
-from planviz.ui.settings import setting_input
+from planviz.ui.settings import setting_input, unlike_paper
 from planviz.ui.state import change, chosen_arms, draft, notify, open_experiment, set_chosen_arms
 from planviz.ui.text import sentence
 
