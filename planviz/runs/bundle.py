@@ -1,52 +1,45 @@
 """An experiment as a folder of plain files, and back.
 
-config.toml, metrics.csv (a row a run, evaluation and split), steps.csv, paths.jsonl (a line a run,
-evaluation, split and query) and checkpoints/<arm>-seed<seed>/<step>.safetensors.
+config.toml, experiment.json (name, tags and star), metrics.csv (a row a run, evaluation and split), steps.csv,
+paths.jsonl (a line a run, evaluation, split and query) and checkpoints/<arm>-seed<seed>/<step>.safetensors.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Hashable, Iterator
-from itertools import groupby
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError
 from safetensors.numpy import load, save
 
-from planviz.config import BASE, ExperimentConfig, read_toml, to_toml
-from planviz.events import (
-    Checkpoint,
-    Evaluation,
-    Event,
-    Finished,
-    QueryPaths,
-    SampledPaths,
-    Split,
-    StepMetrics,
-)
-from planviz.runs.records import ExperimentRecord, RunRecord
-from planviz.runs.store import EVALUATION_COLUMNS, STEP_COLUMNS, Store
+from planviz.config import PRESETS, ExperimentConfig, read_toml, to_toml
+from planviz.events import Checkpoint, Evaluation, Event, Finished, SampledPaths
+from planviz.runs.bundle_events import Bounds, BundleError, check_size, read_events
+from planviz.runs.records import MAX_NAME, MAX_TAGS, ExperimentRecord, LabelError, RunRecord
+from planviz.runs.store import EVALUATION_COLUMNS, Store
+from planviz.runs.weights import Shapes, WeightsError, check_weights, weight_shapes
+from planviz.task import build_task
 
-Run = tuple[str, int]
-"""An arm and a seed."""
+__all__ = ["BundleError", "export_experiment", "import_experiment", "metrics_csv"]
 
-Row = dict[Hashable, Any]
-
-SPLITS: tuple[Split, Split] = ("train", "test")
 FIRST_COLUMNS = [*EVALUATION_COLUMNS[1:], "greedy_accuracy", "sampled_accuracy", "distinct_paths"]
 COMPACT_WEIGHTS = 6
-MAX_BYTES = 500 * 2**20
-"""A larger file is not read."""
+ABOUT = "experiment.json"
+MAX_ABOUT = 100_000
+"""Bytes of experiment.json."""
 
 
-class BundleError(ValueError):
-    """A folder holds no experiment that can be read; the message names the file and what is wrong."""
+class _About(BaseModel):
+    """experiment.json: how the experiment is found in a list."""
+
+    name: str = Field(min_length=1, max_length=MAX_NAME)
+    preset: str | None = None
+    starred: bool = False
+    tags: tuple[str, ...] = Field((), max_length=MAX_TAGS)
 
 
 def metrics_csv(evaluations: pd.DataFrame) -> str:
@@ -66,9 +59,11 @@ def export_experiment(store: Store, experiment_id: str, folder: Path, *, compact
         KeyError: there is no such experiment.
         OSError: the folder cannot be written.
     """
-    config = store.experiment(experiment_id).config
+    record = store.experiment(experiment_id)
+    about = _About(name=record.name, preset=record.preset, starred=record.starred, tags=record.tags)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "config.toml", to_toml(config))
+    _write(folder / "config.toml", to_toml(record.config))
+    _write(folder / ABOUT, about.model_dump_json(indent=1) + "\n")
     _write(folder / "metrics.csv", metrics_csv(store.evaluations(experiment_id)))
     steps = store.steps(experiment_id, max_points=None).drop(columns="run")
     _write(folder / "steps.csv", steps.to_csv(index=False, lineterminator="\n"))
@@ -115,11 +110,21 @@ def import_experiment(
         if experiment_id is not None and _is_complete(store, experiment_id):
             return experiment_id
         config = read_toml(folder / "config.toml")
-        events = _read_events(folder, config)
+        about = _read_about(folder)
+        bounds, shapes = _model(config)
+        events = read_events(folder, bounds)
+        if about is not None and preset is None and about.preset in PRESETS:
+            preset = about.preset
         experiment_id = store.create_experiment(config, preset, experiment_id=experiment_id)
         try:
             for run in store.runs(experiment_id):
-                _import_run(store, run, events.get((run.arm, run.seed), []), folder)
+                _import_run(store, run, events.get((run.arm, run.seed), []), folder, shapes)
+            if about is not None:
+                name = None if about.name == config.name else about.name
+                store.update_experiment(experiment_id, name=name, tags=about.tags, starred=about.starred)
+        except LabelError as error:
+            store.delete_experiment(experiment_id)
+            raise BundleError(f"{ABOUT}: {error}") from None
         except BaseException:
             store.delete_experiment(experiment_id)
             raise
@@ -138,91 +143,53 @@ def _is_complete(store: Store, experiment_id: str) -> bool:
     return False
 
 
-def _import_run(store: Store, run: RunRecord, events: list[Event], folder: Path) -> None:
+def _read_about(folder: Path) -> _About | None:
+    """What experiment.json says; nothing, if it is not there: the first exports had none."""
+    path = folder / ABOUT
+    if not path.exists():
+        return None
+    check_size(path, MAX_ABOUT)
+    try:
+        return _About.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BundleError(f"{ABOUT}: is not valid ({where[:60]}: {first['msg']})") from None
+
+
+def _model(config: ExperimentConfig) -> tuple[Bounds, Shapes]:
+    """What can be in the files of an experiment, and the shapes of its weights."""
+    try:
+        task = build_task(config)
+    except ValueError as error:
+        raise BundleError(f"config.toml: makes no task ({error})") from None
+    return Bounds.of(config, task.nodes), weight_shapes(config.model, task.nodes, task.max_steps)
+
+
+def _import_run(store: Store, run: RunRecord, events: list[Event], folder: Path, shapes: Shapes) -> None:
     if not events:
         store.set_state(run.id, "stopped", "The imported folder holds no evaluation of this run.")
         return
     # Checkpoints go first: the run is marked as done once everything else is there.
     for path in sorted((folder / "checkpoints" / f"{run.arm}-seed{run.seed}").glob("*.safetensors")):
         if path.stem.isdecimal() and not path.is_symlink():
-            store.record(run.id, Checkpoint(int(path.stem), _read(path), resume=b""))
+            if int(path.stem) > run.total_steps:
+                raise BundleError(
+                    f"{path.parent.name}/{path.name}: the run has only {run.total_steps:,} steps"
+                )
+            store.record(run.id, Checkpoint(int(path.stem), _weights(path, shapes), resume=b""))
     last = max((event for event in events if isinstance(event, Evaluation)), key=lambda event: event.step)
-    store.record_all(run.id, [*events, last, Finished(last.step)])
+    store.record_all(run.id, [*events, last, Finished(last.step, stopped=last.step < run.total_steps)])
 
 
-def _read_events(folder: Path, config: ExperimentConfig) -> dict[Run, list[Event]]:
-    """The events of every run, as far as the tables hold them."""
-    events: dict[Run, list[Event]] = defaultdict(list)
-    for row, values in _table(folder / "metrics.csv", config, EVALUATION_COLUMNS[1:]):
-        split = row["split"]
-        if split not in SPLITS:
-            raise BundleError(f"metrics.csv: split {str(split)[:40]!r} is neither train nor test")
-        event = Evaluation(int(row["step"]), int(row["samples"]), float(row["seconds"]), split, values)
-        events[row["arm"], row["seed"]].append(event)
-    if (folder / "steps.csv").exists():
-        for row, values in _table(folder / "steps.csv", config, STEP_COLUMNS[1:]):
-            counts = int(row["step"]), int(row["samples"]), int(row["tokens"])
-            if (row["arm"], row["seed"]) in events:
-                events[row["arm"], row["seed"]].append(StepMetrics(*counts, float(row["seconds"]), values))
-    if (folder / "paths.jsonl").exists():
-        for run, sampled in _paths(folder / "paths.jsonl"):
-            if run in events:
-                events[run].append(sampled)
-    return events
-
-
-def _table(
-    path: Path, config: ExperimentConfig, columns: list[str]
-) -> Iterator[tuple[Row, dict[str, float]]]:
-    """The rows of a CSV file: what stands in `columns`, and the other columns as numbers."""
+def _weights(path: Path, shapes: Shapes) -> bytes:
+    check_size(path)
+    content = path.read_bytes()
     try:
-        _check_size(path)
-        # Only an empty cell is a missing number: an arm may be called NA.
-        types = {"arm": str, "split": str}
-        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path.name}: cannot be read as CSV ({error})") from None
-    if missing := [column for column in columns if column not in table.columns]:
-        raise BundleError(f"{path.name}: the column {missing[0]} is missing")
-    numbers = [column for column in table.columns if column not in {"arm", "method", "split"}]
-    if table.empty:
-        return
-    if wrong := [column for column in numbers if not pd.api.types.is_numeric_dtype(table[column])]:
-        raise BundleError(f"{path.name}: the column {wrong[0][:40]} holds something that is no number")
-    counted = [column for column in columns if column in {"seed", "step", "samples", "tokens"}]
-    counts = table[counted]
-    if not (counts.ge(0) & counts.lt(2**62) & counts.mod(1).eq(0)).all(axis=None):
-        raise BundleError(f"{path.name}: {', '.join(counted)} must be whole numbers, 0 or more, in every row")
-    if not table["seconds"].between(0, 1e12).all():
-        raise BundleError(f"{path.name}: seconds must be a number, 0 or more, in every row")
-    known = {(arm, seed) for arm in (BASE, *config.arms) for seed in config.seeds}
-    for row in table.to_dict("records"):
-        row["seed"] = int(row["seed"])
-        if (row["arm"], row["seed"]) not in known:
-            raise BundleError(
-                f"{path.name}: config.toml has no run of arm {str(row['arm'])[:40]!r} with seed {row['seed']}"
-            )
-        yield row, {str(key): float(row[key]) for key in numbers if key not in columns}
-
-
-class _PathLine(BaseModel):
-    """A line of paths.jsonl."""
-
-    arm: str
-    seed: NonNegativeInt
-    step: NonNegativeInt
-    split: Split
-    source: NonNegativeInt
-    target: NonNegativeInt
-    paths: tuple[tuple[NonNegativeInt, ...], ...]
-    counts: tuple[NonNegativeInt, ...]
-    outcomes: tuple[str, ...] = Field(max_length=100_000)
-
-    @model_validator(mode="after")
-    def _same_length(self) -> _PathLine:
-        if not len(self.paths) == len(self.counts) == len(self.outcomes):
-            raise ValueError("paths, counts and outcomes must be of one length")
-        return self
+        check_weights(content, shapes)
+    except WeightsError as error:
+        raise BundleError(f"{path.parent.name}/{path.name}: {error}") from None
+    return content
 
 
 def _path_lines(run: RunRecord, sampled: SampledPaths) -> Iterator[str]:
@@ -233,43 +200,6 @@ def _path_lines(run: RunRecord, sampled: SampledPaths) -> Iterator[str]:
             "paths": query.paths, "counts": query.counts, "outcomes": query.outcomes,
         }  # fmt: skip
         yield json.dumps(line, separators=(",", ":")) + "\n"
-
-
-def _paths(path: Path) -> Iterator[tuple[Run, SampledPaths]]:
-    """The sampled paths of all runs; the lines of one evaluation follow each other."""
-
-    def evaluation(line: _PathLine) -> tuple[str, int, int, Split]:
-        return line.arm, line.seed, line.step, line.split
-
-    for (arm, seed, step, split), group in groupby(_parsed_lines(path), evaluation):
-        queries = tuple(QueryPaths(q.source, q.target, q.paths, q.counts, q.outcomes) for q in group)
-        yield (arm, seed), SampledPaths(step, split, queries)
-
-
-def _parsed_lines(path: Path) -> Iterator[_PathLine]:
-    number = 0
-    try:
-        _check_size(path)
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                number += 1
-                yield _PathLine.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BundleError(f"{path.name}: line {number} is not valid ({where[:60]}: {first['msg']})") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path.name}: cannot be read ({error})") from None
-
-
-def _read(path: Path) -> bytes:
-    _check_size(path)
-    return path.read_bytes()
-
-
-def _check_size(path: Path) -> None:
-    if path.stat().st_size > MAX_BYTES:
-        raise BundleError(f"{path.name}: is larger than {MAX_BYTES // 2**20} MiB")
 
 
 def _write(path: Path, text: str) -> None:
