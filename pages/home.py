@@ -11,7 +11,7 @@ from planviz.figures.curves import metric_curve
 from planviz.ui import lab
 from planviz.ui.charts import show_live
 from planviz.ui.home_findings import findings
-from planviz.ui.state import open_experiment, set_chosen_arms, set_draft
+from planviz.ui.state import notify, open_experiment, set_chosen_arms, set_draft
 
 st.title("How do language models learn to plan?")
 st.write(
@@ -23,8 +23,12 @@ st.write(
 def start_live() -> None:
     set_draft(preset("quick"), "quick")
     set_chosen_arms(list(preset("quick").arms))
-    open_experiment(lab.manager().start(preset("quick"), "quick"))
-    st.session_state.started_live = True
+    try:
+        open_experiment(lab.start(preset("quick"), "quick"))
+    except ValueError as error:
+        notify(f"The training could not start: {error}.")
+    else:
+        st.session_state.started_live = True
 
 
 with st.container(horizontal=True):

@@ -9,13 +9,17 @@ import os
 from dataclasses import dataclass
 
 from planviz.config import ExperimentConfig, ModelConfig
+from planviz.graphs.limits import GraphError
 
 PUBLIC = "PLANVIZ_PUBLIC"
 """The environment variable by which `planviz app --public` tells the app that it is public."""
 
 
-class LimitError(ValueError):
-    """More was asked for than a public server gives; the message says what, how much, and what is allowed."""
+class LimitError(GraphError):
+    """More was asked for than a public server gives; the message says what, how much, and what is allowed.
+
+    It is a GraphError, because whoever shows a graph, or says why there is none, also says that it is too large.
+    """
 
 
 @dataclass(frozen=True)

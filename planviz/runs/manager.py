@@ -38,9 +38,9 @@ class RunManager:
     """Works on experiments in the background, with at most `workers` processes at once.
 
     Seeds of one arm train together in one process, where there are more runs than processes; commands to one of
-    them are for all. Experiments take turns. An arm waits until the base of its seed is finished. A paused run
-    keeps its process, but leaves its place to others; when it goes on, one more than `workers` may be at work
-    for a while.
+    them are for all. Sessions take turns, however many experiments each has started. An arm waits until the base of
+    its seed is finished. A paused run keeps its process, but leaves its place to others; when it goes on, one more
+    than `workers` may be at work for a while.
 
     Args:
         workers: how many processes at once; by default one for each core.
@@ -76,19 +76,23 @@ class RunManager:
         """Load torch in the background, so that the first run starts at once. Returns at once."""
         processes.warm_up()
 
-    def start(self, config: ExperimentConfig, preset: str | None = None) -> str:
-        """Put a new experiment in the queue, and start what there is room for; the experiment's id."""
+    def start(self, config: ExperimentConfig, preset: str | None = None, session: str | None = None) -> str:
+        """Put a new experiment in the queue, and start what there is room for; the experiment's id.
+
+        Args:
+            session: who starts it, to take turns with others; by itself every experiment takes turns with all others.
+        """
         with self._lock:
             if self._closed:
                 raise RunError("planviz is closing, so nothing new can be started")
-            experiment_id = self.store.create_experiment(config, preset, owner=self.owner)
+            experiment_id = self.store.create_experiment(config, preset, owner=self.owner, session=session)
             self._schedule()
         return experiment_id
 
     def queue(self) -> list[str]:
         """The ids of the runs that wait here, in the order in which they will have their turn."""
         with self._lock:
-            return [run.id for run in in_turn(self.store.queued(self.owner), self._turns)]
+            return [run.id for run in self._in_turn()]
 
     # Commands
 
@@ -208,7 +212,7 @@ class RunManager:
         if self._closed:
             return
         ready: list[RunRecord] = []
-        for run in in_turn(self.store.queued(self.owner), self._turns):
+        for run in self._in_turn():
             base = self._base_of(run)
             if base is not None and base.state in RESUMABLE:
                 self.store.set_state(run.id, "stopped", f"Not begun, because its SFT base is {base.state}.")
@@ -222,6 +226,9 @@ class RunManager:
             together = self._together(free, places)
             ready = [run for run in ready if run not in together]
             self._launch(together)
+
+    def _in_turn(self) -> list[RunRecord]:
+        return in_turn(self.store.queued(self.owner), self._turns, self.store.sessions())
 
     def _places(self) -> int:
         """How many processes may be started; negative if paused runs have gone on meanwhile."""
@@ -255,7 +262,9 @@ class RunManager:
             ready.append(run)
         if not ready:
             return
-        self._turns[experiment_id] = 1 + max(self._turns.values(), default=0)
+        self._turns[self.store.sessions().get(experiment_id, experiment_id)] = 1 + max(
+            self._turns.values(), default=0
+        )
         seeds = tuple(run.seed for run in ready)
         job = Job(config, arm, seeds, bases if arm != BASE else None, resume or None)
         for run in ready:
@@ -298,18 +307,22 @@ class RunManager:
         return cast("list[QueryInspection]", result)
 
 
-def in_turn(queued: Sequence[RunRecord], turns: Mapping[str, int]) -> list[RunRecord]:
-    """Queued runs in a fair order: one of each experiment after the other, the one that waited longest first.
+def in_turn(
+    queued: Sequence[RunRecord], turns: Mapping[str, int], sessions: Mapping[str, str]
+) -> list[RunRecord]:
+    """Queued runs in a fair order: one of each session after the other, the one that waited longest first.
 
     Args:
         queued: runs in the order in which their experiments came in.
-        turns: when each experiment last had its turn, as a number that grows.
+        turns: when each session last had its turn, as a number that grows.
+        sessions: who started each experiment; one that is not in it stands for itself.
     """
     rounds: dict[str, int] = defaultdict(int)
     places = []
     for run in queued:
-        places.append((rounds[run.experiment_id], turns.get(run.experiment_id, 0)))
-        rounds[run.experiment_id] += 1
+        session = sessions.get(run.experiment_id, run.experiment_id)
+        places.append((rounds[session], turns.get(session, 0)))
+        rounds[session] += 1
     pairs = zip(places, queued, strict=True)
     return [run for _, run in sorted(pairs, key=lambda pair: pair[0])]
 

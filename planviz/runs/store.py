@@ -197,6 +197,11 @@ class Store:
                 total += int(length)
         return total
 
+    def total_size(self) -> int:
+        """How many bytes all experiments take on disk."""
+        folders = [self.home, *(entry for entry in self._checkpoints.folder.glob("*") if entry.is_dir())]
+        return sum(_bytes_in(folder) for folder in folders)
+
     def delete_experiment(self, experiment_id: str) -> None:
         """Remove an experiment with all its runs and checkpoints. Nothing happens if there is none."""
         runs = self.runs(experiment_id)
@@ -228,6 +233,27 @@ class Store:
         return self._runs(
             f"WHERE state = 'queued' AND owner = ? ORDER BY {created}, experiment_id, position", owner
         )
+
+    def sessions(self) -> dict[str, str]:
+        """Who started the experiments that still have runs to work on, by experiment id; unknown ones are not in it."""
+        with self.database.transaction() as db:
+            rows = db.execute(
+                "SELECT DISTINCT experiments.id, session FROM experiments JOIN runs ON experiment_id = experiments.id"
+                f" WHERE session IS NOT NULL AND state IN {_sql(ACTIVE)}"
+            )
+            return dict(rows.fetchall())
+
+    def active_runs(self, session: str | None = None) -> int:
+        """How many runs are queued, running or paused: of all, or of the experiments that a session started."""
+        mine = (
+            "" if session is None else "AND experiment_id IN (SELECT id FROM experiments WHERE session = ?)"
+        )
+        with self.database.transaction() as db:
+            values = () if session is None else (session,)
+            (count,) = db.execute(
+                f"SELECT count(*) FROM runs WHERE state IN {_sql(ACTIVE)} {mine}", values
+            ).fetchone()
+        return int(count)
 
     def _runs(self, where: str, *values: str) -> list[RunRecord]:
         with self.database.transaction() as db:

@@ -16,6 +16,7 @@ from planviz.folders import demo_folder
 from planviz.graphs.facts import GraphFacts, graph_facts
 from planviz.graphs.generate import build_graph
 from planviz.graphs.layout import layout
+from planviz.limits import limits
 from planviz.runs.bundle import import_experiment
 from planviz.runs.manager import RunManager
 from planviz.runs.records import ACTIVE, ExperimentRecord
@@ -64,6 +65,7 @@ def graph_view(config: GraphConfig) -> GraphView:
 
     Raises:
         GraphError: the settings make no graph.
+        LimitError: it is larger than a public server allows.
     """
     return _graph_view(config.model_dump_json())
 
@@ -71,6 +73,8 @@ def graph_view(config: GraphConfig) -> GraphView:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _graph_view(config: str) -> GraphView:
     graph = build_graph(GraphConfig.model_validate_json(config))
+    if (allowed := limits()) is not None:
+        allowed.check_graph(len(graph), graph.number_of_edges())
     return GraphView(graph, layout(graph), graph_facts(graph))
 
 
@@ -113,6 +117,21 @@ def _task_view(graph: str, split: str) -> TaskView:
 def _correct_paths(adjacency: Bools, max_steps: int) -> npt.NDArray[np.float64]:
     """The counts of an acyclic graph do not depend on the split: a new split need not count again."""
     return count_correct_paths(adjacency, max_steps)
+
+
+def start(config: ExperimentConfig, preset: str | None) -> str:
+    """Start an experiment for this session; its id.
+
+    Raises:
+        TaskError, GraphError, RunError: it makes no task, or cannot be trained.
+        LimitError: it is more than a public server gives.
+    """
+    task, session = task_view(config).task, state.session_id()
+    if (allowed := limits()) is not None:
+        allowed.check(config, task.nodes, task.max_steps, sum(map(len, task.texts)))
+        new = (1 + len(config.arms)) * len(config.seeds)
+        allowed.check_room(new, store().active_runs(session), store().active_runs(), store().total_size())
+    return manager().start(config, preset, session)
 
 
 def current_experiment() -> ExperimentRecord:

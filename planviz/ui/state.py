@@ -6,6 +6,7 @@ holds both: the draft as what differs from its preset, so that a link or a refre
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,14 @@ def start_session() -> None:
     st.session_state.experiment = link.get(EXPERIMENT)
     wanted = link.get(ARMS, ",".join(config.arms)).split(",")
     set_chosen_arms(wanted)
+
+
+def session_id() -> str:
+    """A name for this session that nobody can guess; it lasts until the page is loaded anew."""
+    if "session_id" not in st.session_state:
+        st.session_state.session_id = secrets.token_urlsafe(12)
+    name: str = st.session_state.session_id
+    return name
 
 
 def draft() -> ExperimentConfig:

@@ -109,8 +109,7 @@ def _start() -> None:
     config: ExperimentConfig = draft()
     arms = {name: arm for name, arm in config.arms.items() if name in chosen_arms()}
     try:
-        lab.task_view(config)
-        started = lab.manager().start(config.model_copy(update={"arms": arms}), st.session_state.preset)
+        started = lab.start(config.model_copy(update={"arms": arms}), st.session_state.preset)
     except ValueError as error:
         notify(f"The training could not start: {error}.")
     else:

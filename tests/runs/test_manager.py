@@ -96,8 +96,18 @@ def test_the_queue_lets_experiments_take_turns(
 
 def test_who_had_a_turn_longest_ago_is_next(store: Store) -> None:
     ids = [store.create_experiment(experiment(), owner="me") for _ in range(3)]
-    order = [run.experiment_id for run in in_turn(store.queued("me"), {ids[0]: 3, ids[1]: 2})]
+    order = [run.experiment_id for run in in_turn(store.queued("me"), {ids[0]: 3, ids[1]: 2}, {})]
     assert order == [ids[2], ids[1], ids[0]] * 2
+
+
+def test_a_session_with_many_experiments_waits_no_less_than_one_with_one(store: Store) -> None:
+    greedy = [store.create_experiment(experiment(), owner="me", session="greedy") for _ in range(3)]
+    modest = store.create_experiment(experiment(), owner="me", session="modest")
+    order = [run.experiment_id for run in in_turn(store.queued("me"), {}, store.sessions())]
+    assert order[:4] == [greedy[0], modest, greedy[0], modest]
+    assert store.active_runs() == 8 and store.active_runs("modest") == 2
+    had_a_turn = [run.experiment_id for run in in_turn(store.queued("me"), {"greedy": 1}, store.sessions())]
+    assert had_a_turn[0] == modest
 
 
 # Commands
