@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --constraint
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check audit format bench demo trajectories clean chromium
+.PHONY: help app test check audit format bench demo trajectories screenshots clean chromium
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ demo: $(VENV)/.app ## Train again the comparison that ships with planviz
 
 trajectories: $(VENV)/.dev ## Write the reference numbers of the methods anew, after a change that was meant
 	$(BIN)/python -m tests.trajectories
+
+screenshots: $(VENV)/.dev chromium ## Take the pictures of the documentation anew
+	$(BIN)/python -m docs.screenshots
 
 clean: ## Remove caches and build products (neither .venv nor your runs)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
