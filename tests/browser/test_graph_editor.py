@@ -224,6 +224,23 @@ def test_what_is_exported_comes_back_unchanged(
     assert named(after) == named(before)
 
 
+def test_what_the_browser_makes_up_is_refused(page: Page, app_server: str) -> None:
+    open_build(page, app_server, "graph.kind=grid&graph.rows=2&graph.columns=2")
+    for sent in (
+        "'garbage'",
+        "[{id: 99, edit: {do: 'run', code: '1'}}]",
+        "[{id: 99, edit: {do: 'delete', nodes: [-1]}}]",
+    ):
+        page.evaluate(f"{EDITOR}.send('edits', {sent})")
+        expect(page.get_by_text("sent something that is no edit")).to_be_visible()
+    page.evaluate(f"{EDITOR}.send('query', [0, 'x'])")
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    page.locator(".planviz-editor-canvas").focus()
+    page.keyboard.press("n")
+    wait_for(page, "editor.labels.length === 5")
+
+
 def test_a_large_graph_takes_at_most_two_seconds_more_than_a_small_one(page: Page, app_server: str) -> None:
     def seconds(query: str) -> float:
         started = time.monotonic()
