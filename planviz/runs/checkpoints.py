@@ -86,10 +86,14 @@ class CheckpointFiles:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file so that it is complete or absent, even if the power fails."""
+    """Write a file so that it is complete or absent, even if the power fails or the disk is full."""
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a full disk needs the room
+        raise

@@ -13,23 +13,26 @@ import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 from planviz.config import BASE, ExperimentConfig
 from planviz.events import Command
-from planviz.runs import processes
+from planviz.runs import memory, processes
 from planviz.runs.ownership import Lease
 from planviz.runs.records import ACTIVE, RESUMABLE, RunError, RunRecord
+from planviz.runs.schema import StoreError
 from planviz.runs.store import Store
 from planviz.runs.supervisor import Supervisor, call_in_worker
+from planviz.runs.trouble import Unwritable, why_unwritable
 from planviz.runs.worker import Job
 
 if TYPE_CHECKING:
     from planviz.events import QueryInspection
 
 MAX_TOGETHER = 8
-"""At most so many seeds train in one process, which bounds its memory."""
+"""At most so many seeds train in one process; fewer if they would take too much memory."""
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +47,12 @@ class RunManager:
 
     Args:
         workers: how many processes at once; by default one for each core.
+        worker_bytes: how much memory a worker may take; by default a share of the machine's, where that is known.
         train_seeds: where the training function is, as `module:function`.
         inspect_query: where the function behind `inspect` is.
+
+    Raises:
+        StoreError: the data folder cannot be written.
     """
 
     def __init__(
@@ -53,12 +60,14 @@ class RunManager:
         store: Store,
         workers: int | None = None,
         *,
+        worker_bytes: int | None = None,
         train_seeds: str = "planviz.experiment:train_seeds",
         inspect_query: str = "planviz.inspection:inspect_query",
     ) -> None:
         self.store = store
         self.workers = max(1, workers or processes.cores())
         self.threads = max(1, processes.cores() // self.workers)
+        self.worker_bytes = worker_bytes or memory.default_limit(self.workers)
         self._train_seeds, self._inspect_query = train_seeds, inspect_query
         self._lock = threading.RLock()
         self._live: dict[str, Supervisor] = {}
@@ -66,10 +75,13 @@ class RunManager:
         self._held: set[str] = set()
         self._closed = False
         self._inspections = threading.BoundedSemaphore(self.workers)
-        self._lease = Lease(store.home)
+        try:
+            self._lease = Lease(store.home)
+            store.interrupt_orphans()
+        except Unwritable as error:
+            raise StoreError(why_unwritable(error, store.home)) from error
         self.owner = self._lease.name
         processes.preload(train_seeds.partition(":")[0])
-        store.interrupt_orphans()
         atexit.register(self.shutdown)
 
     def warm_up(self) -> None:
@@ -81,8 +93,13 @@ class RunManager:
 
         Args:
             session: who starts it, to take turns with others; by itself every experiment takes turns with all others.
+
+        Raises:
+            RunError: it cannot be written, one of its runs would take too much memory, or planviz is closing.
+            GraphError, TaskError: the settings make no graph or no texts.
         """
-        with self._lock:
+        memory.must_fit(config, self.worker_bytes)
+        with self._lock, self._writing():
             if self._closed:
                 raise RunError("planviz is closing, so nothing new can be started")
             experiment_id = self.store.create_experiment(config, preset, owner=self.owner, session=session)
@@ -102,22 +119,23 @@ class RunManager:
 
         Raises:
             KeyError: there is no such run.
-            RunError: another planviz process works on one of them.
+            RunError: another planviz process works on one of them, or the store cannot be written.
         """
         with self._lock:
             runs = [self.store.run(run_id) for run_id in run_ids]
             if command == "resume":
                 self._held -= {run.experiment_id for run in runs}
-            self._command(runs, command)
-            self._schedule()
+            with self._writing():
+                self._command(runs, command)
+                self._schedule()
 
     def send_all(self, experiment_id: str, command: Command) -> None:
         """Command all runs of an experiment. "pause" also holds back those that wait, until "resume".
 
         Raises:
-            RunError: another planviz process works on one of them.
+            RunError: another planviz process works on one of them, or the store cannot be written.
         """
-        with self._lock:
+        with self._lock, self._writing():
             if command == "pause":
                 self._held.add(experiment_id)
             elif command != "step":
@@ -128,6 +146,20 @@ class RunManager:
     def is_held(self, experiment_id: str) -> bool:
         """Whether the waiting runs of this experiment are held back, because all of it was paused."""
         return experiment_id in self._held
+
+    def trouble(self, experiment_id: str) -> str:
+        """Why runs of this experiment wait although nobody paused them, or nothing; "resume" lets them try again."""
+        with self._lock:
+            waiting = [live for live in self._live.values() if live.runs[0].experiment_id == experiment_id]
+            return next((live.trouble for live in waiting if live.trouble), "")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Tell whoever wants something why it cannot be written."""
+        try:
+            yield
+        except Unwritable as error:
+            raise RunError(why_unwritable(error, self.store.home)) from error
 
     def _command(self, runs: Sequence[RunRecord], command: Command) -> None:
         active = [run for run in runs if run.state in ACTIVE]
@@ -147,9 +179,9 @@ class RunManager:
 
         Raises:
             KeyError: there is no such run.
-            RunError: the run is in no state to be resumed.
+            RunError: the run is in no state to be resumed, or the store cannot be written.
         """
-        with self._lock:
+        with self._lock, self._writing():
             run = self.store.run(run_id)
             if not self.store.requeue(run_id, self.owner):
                 allowed = " or ".join(sorted(RESUMABLE))
@@ -161,8 +193,12 @@ class RunManager:
             self._schedule()
 
     def resume_all(self, experiment_id: str) -> None:
-        """Queue every run of an experiment that ended early, to go on from its last checkpoint."""
-        with self._lock:
+        """Queue every run of an experiment that ended early, to go on from its last checkpoint.
+
+        Raises:
+            RunError: the store cannot be written.
+        """
+        with self._lock, self._writing():
             self._held.discard(experiment_id)
             for run in self.store.runs(experiment_id):
                 self.store.requeue(run.id, self.owner)
@@ -191,8 +227,12 @@ class RunManager:
             live = set(self._live.values())
         atexit.unregister(self.shutdown)
         _end(live)
-        self.store.interrupt(self.owner)
-        self._lease.release()
+        try:
+            self.store.interrupt(self.owner)
+        except Unwritable:
+            log.exception("the runs could not be marked as interrupted; whoever opens the store next does it")
+        finally:
+            self._lease.release()
 
     # Scheduling
 
@@ -239,6 +279,9 @@ class RunManager:
         first = free[0]
         siblings = [run for run in free if run.experiment_id == first.experiment_id]
         size = min(MAX_TOGETHER, math.ceil(len(siblings) / places))
+        if size > 1 and self.worker_bytes is not None:
+            config = self.store.experiment(first.experiment_id).config
+            size = memory.most_seeds(config, first.arm, size, self.worker_bytes)
         resumes_at = self.store.resume_step(first.id)
         same = (r for r in siblings if r.arm == first.arm and self.store.resume_step(r.id) == resumes_at)
         return list(itertools.islice(same, size))
@@ -268,8 +311,13 @@ class RunManager:
         seeds = tuple(run.seed for run in ready)
         job = Job(config, arm, seeds, bases if arm != BASE else None, resume or None)
         for run in ready:
-            self.store.set_state(run.id, "running")
-        supervisor = Supervisor(self.store, ready, job, self._train_seeds, self.threads, self._changed)
+            with suppress(
+                *Unwritable
+            ):  # its first event meets the same trouble, and waits until it is mended
+                self.store.set_state(run.id, "running")
+        supervisor = Supervisor(
+            self.store, ready, job, self._train_seeds, self.threads, self.worker_bytes, self._changed
+        )
         self._live |= dict.fromkeys((run.id for run in ready), supervisor)
         supervisor.start()
 

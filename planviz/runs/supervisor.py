@@ -13,9 +13,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from planviz.events import Command, Evaluation, Failed, Finished, Paused, RunEvent, StepMetrics
-from planviz.runs import processes, worker
-from planviz.runs.records import RunRecord
+from planviz.runs import memory, processes, worker
+from planviz.runs.records import RunRecord, State
 from planviz.runs.store import Store
+from planviz.runs.trouble import Unwritable, why_unwritable
 
 FLUSH_SECONDS = 0.5
 """Step metrics are written in batches, at least this often; everything else at once."""
@@ -23,15 +24,27 @@ FLUSH_SECONDS = 0.5
 GRACE_SECONDS = 5.0
 """A worker that has said its last word has so long to end."""
 
+LOOK_SECONDS = 0.5
+"""How often it is looked how much memory a worker takes."""
+
 log = logging.getLogger(__name__)
 
 
 class Supervisor(threading.Thread):
     """Drives the runs that one worker trains together from their start to their end, whatever that is.
 
+    While the store cannot be written, because the disk is full, the runs wait: what the worker has reported is kept
+    here and in its pipe, and written once a command other than "pause" asks to go on.
+
     Args:
         runs: runs of one arm with different seeds.
+        max_bytes: how much memory the worker may take, or None for as much as there is.
         on_change: called, from this thread, when the runs pause or go on and when they have ended.
+
+    Attributes:
+        paused: the runs wait for a command, and their worker with them.
+        trouble: why the store cannot be written, or nothing.
+        ended: nothing more will come.
     """
 
     def __init__(
@@ -41,27 +54,41 @@ class Supervisor(threading.Thread):
         job: worker.Job,
         train_seeds: str,
         threads: int,
+        max_bytes: int | None,
         on_change: Callable[[Supervisor], None],
     ) -> None:
         super().__init__(name=f"planviz-{runs[0].id}", daemon=True)
         self.runs = runs
         self.paused = self.ended = False
+        self.trouble = ""
         self._store, self._on_change = store, on_change
         self._connection, self._workers_end = processes.CONTEXT.Pipe()
         self._arguments = (train_seeds, job, threads)
         self._going = {run.seed: run.id for run in runs}
-        self._sending = threading.Lock()
+        self._sending = threading.RLock()
         self._process: BaseProcess | None = None
         self._interrupted = False
+        self._asked: Command = "resume"
+        self._ask = threading.Event()
+        self._max_bytes, self._look_at, self._outgrown = max_bytes, 0.0, ""
 
     def send(self, command: Command) -> None:
         """Hand a command to the worker. One that has ended meanwhile takes no notice."""
+        with self._sending:
+            if not self.trouble:
+                self._tell(command)
+            elif command != "pause":
+                self._asked = command
+                self._ask.set()
+
+    def _tell(self, command: Command) -> None:
         with self._sending, suppress(OSError):
             self._connection.send(command)
 
     def interrupt(self, *, kill: bool = False) -> None:
         """End the worker now, without a word in the store: who interrupts says what became of the runs."""
         self._interrupted = True
+        self._ask.set()
         if self._process is not None:
             self._process.kill() if kill else self._process.terminate()
 
@@ -94,7 +121,7 @@ class Supervisor(threading.Thread):
         if last is not None:
             self._fail(last.message, last.details)
         elif self._going:
-            self._fail(explain_exit(exit_code))
+            self._fail(self._outgrown or explain_exit(exit_code))
 
     def _receive(self) -> worker.Failure | None:
         """Write down what the worker reports until every run has ended, or the worker; the `Failure` if it sent one."""
@@ -102,7 +129,8 @@ class Supervisor(threading.Thread):
         due = 0.0
         while self._going:
             told = None
-            if self._connection.poll(max(0.0, due - time.monotonic()) if batch else None):
+            self._look_at_memory()
+            if self._connection.poll(max(0.0, due - time.monotonic()) if batch else LOOK_SECONDS):
                 try:
                     message = self._connection.recv()
                 except (EOFError, OSError):
@@ -115,34 +143,85 @@ class Supervisor(threading.Thread):
                 if not batch:
                     due = time.monotonic() + FLUSH_SECONDS
                 batch.append(told)
-            waits = told is not None and isinstance(told.event, StepMetrics)
-            if not waits or self.paused or time.monotonic() >= due:
+            waits = told is None or isinstance(told.event, StepMetrics)
+            if batch and (not waits or self.paused or time.monotonic() >= due):
                 self._write(batch)
                 batch = []
         return None
 
+    def _look_at_memory(self) -> None:
+        """End a worker that has grown beyond its limit."""
+        if self._max_bytes is None or time.monotonic() < self._look_at or self._process is None:
+            return
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        taken = memory.resident_bytes(self._process.pid or 0)
+        if taken is not None and taken > self._max_bytes and not self._outgrown:
+            self._outgrown = (
+                f"Ended because it took {memory.in_words(taken)} of memory; a worker may take "
+                f"{memory.in_words(self._max_bytes)} here, so choose a smaller model, batch or number of samples."
+            )
+            self._process.kill()
+
     def _write(self, batch: list[RunEvent]) -> None:
-        for seed in dict.fromkeys(told.seed for told in batch):
-            events = [told.event for told in batch if told.seed == seed]
-            self._store.record_all(self._going[seed], events)
-            if isinstance(events[-1], Finished | Failed):
-                del self._going[seed]
+        self._until_written(lambda: self._record(batch))
         for told in batch:
             paused = isinstance(told.event, Paused)
             if paused != self.paused and isinstance(told.event, Paused | StepMetrics | Evaluation):
                 self.paused = paused
                 self._on_change(self)
 
-    def _fail(self, message: str, details: str = "") -> None:
-        if self._interrupted:
-            return
-        for run_id in self._going.values():
+    def _record(self, batch: list[RunEvent]) -> None:
+        """Write what is told of the runs that go on; once more if it was cut off, which changes nothing."""
+        for seed in dict.fromkeys(told.seed for told in batch):
+            if seed not in self._going:
+                continue
+            events = [told.event for told in batch if told.seed == seed]
+            self._store.record_all(self._going[seed], events)
+            if isinstance(events[-1], Finished | Failed):
+                del self._going[seed]
+
+    def _until_written(self, write: Callable[[], None]) -> None:
+        """Write, and if that cannot be done now, let the runs wait and try again each time somebody asks for it."""
+        while True:
             try:
+                if self.trouble:
+                    self._mark("running")
+                write()
+            except Unwritable as error:
+                if self._interrupted:
+                    return
+                self._wait(why_unwritable(error, self._store.home))
+            else:
+                break
+        with self._sending:
+            if self.trouble:
+                self.trouble = ""
+                self._tell(self._asked)
+
+    def _wait(self, trouble: str) -> None:
+        """Let the runs wait until a command asks to go on."""
+        if not self.trouble:
+            log.warning("%s: %s", self.name, trouble)
+            self._tell("pause")
+        self._ask.clear()
+        self.trouble = trouble
+        with suppress(*Unwritable):  # where not even that can be written, `trouble` still says it
+            self._mark("paused", f"{trouble}: free some space, then press Resume.")
+        if not self._interrupted:
+            self._ask.wait()
+
+    def _mark(self, state: State, message: str = "") -> None:
+        for run_id in self._going.values():
+            self._store.set_state(run_id, state, message)
+
+    def _fail(self, message: str, details: str = "") -> None:
+        def mark_failed() -> None:
+            for run_id in self._going.values():
                 self._store.set_state(run_id, "failed", message, details)
-            except KeyError:
-                pass  # deleted meanwhile
-            except Exception:
-                log.exception("run %s could not be marked as failed", run_id)
+
+        if not self._interrupted:
+            with suppress(KeyError):  # deleted meanwhile
+                self._until_written(mark_failed)
 
 
 def call_in_worker(function: str, arguments: tuple[Any, ...], threads: int, timeout: float) -> Any:
