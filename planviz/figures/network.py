@@ -27,7 +27,7 @@ from planviz.graphs.blocksworld import State
 
 SPACING = np.array([150.0, 95.0])
 """Room for a node; the view then zooms to fit all of them."""
-FRAMES = {"light": "#c3ccd1", "dark": "#3a4750"}
+FRAMES = {"light": "#aebbc2", "dark": "#4a5c67"}
 MANY_EDGES = 400
 MAX_PICTURES, MAX_NAMED_MOVES = 100, 1000
 """Up to so many nodes of a Blocksworld graph are drawn as pictures, and so many of its edges name their moves."""
