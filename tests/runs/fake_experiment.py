@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from planviz.config import BASE, ExperimentConfig
 from planviz.events import (
     Checkpoint,
@@ -107,6 +109,24 @@ def misbehave(arm: str, step: int) -> None:
         raise FakeError("the reward\nis wrong")
     if arm == "exits":
         os._exit(7)
+    if arm == "asks":
+        bytearray(2**62)  # more than there is
+    if arm == "hoards":
+        hoard = b"x" * 2**29
+        signal.pause()
+        del hoard
+
+
+def compute_forever(
+    config: ExperimentConfig, arm: str, seeds: Sequence[int], *others: object
+) -> Iterator[RunEvent]:
+    """A step that never ends: in Python for even seeds, in compiled code for odd ones."""
+    for seed in seeds:
+        yield RunEvent(arm, seed, Started("sft", 0, 10))
+    matrix = np.ones((3000, 3000))
+    while True:
+        if seeds[0] % 2:
+            matrix = matrix @ matrix / 3000
 
 
 def echo(*arguments: object) -> object:
