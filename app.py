@@ -20,6 +20,7 @@ page = st.navigation(
         st.Page("pages/train.py", title="Train", icon=":material/play_circle:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/monitoring:"),
         st.Page("pages/paths.py", title="Paths", icon=":material/route:"),
+        st.Page("pages/runs.py", title="Runs", icon=":material/inventory_2:"),
     ],
     position="top",
 )

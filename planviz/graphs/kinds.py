@@ -88,3 +88,23 @@ def settings_that_matter(config: GraphConfig) -> tuple[str, ...]:
     if config.kind == "tree":
         idle = "children" if config.tree == "random" else "seed"
     return tuple(name for name in KINDS[config.kind].settings if name != idle)
+
+
+def node_count(config: GraphConfig) -> int:
+    """How many nodes the graph has, without making it."""
+    match config.kind:
+        case "grid" | "maze":
+            return config.rows * config.columns
+        case "blocksworld":
+            return {2: 3, 3: 13, 4: 73, 5: 501}[config.blocks]
+        case "hanoi":
+            return 3**config.disks
+        case "file":
+            return len(config.labels)
+        case _:
+            return config.nodes
+
+
+def graph_in_words(config: GraphConfig) -> str:
+    """The kind of a graph and its size, such as "Grid, 25 nodes"."""
+    return f"{KINDS[config.kind].title}, {node_count(config)} nodes"
