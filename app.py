@@ -5,13 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 from planviz.folders import app_folder
+from planviz.runs.schema import StoreError
 from planviz.ui import lab, state
+from planviz.ui.text import sentence
 
 ASSETS = app_folder() / "assets"
 
 st.set_page_config(page_title="planviz", page_icon=str(ASSETS / "icon.svg"), layout="wide")
 st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
 
+try:
+    lab.manager().warm_up()
+except StoreError as error:
+    st.error(sentence(error), icon=":material/folder_off:")
+    st.stop()
 state.start_session()
 page = st.navigation(
     [
@@ -24,7 +31,6 @@ page = st.navigation(
     ],
     position="top",
 )
-lab.manager().warm_up()
 notices = st.container()
 page.run()
 with notices:

@@ -88,6 +88,9 @@ def open_app(
     import streamlit.web.cli
     from streamlit.runtime.pages_manager import PagesManager
 
+    from planviz.runs.store import Store, default_home
+
+    Store(default_home()).close()  # a folder that cannot be used is better said here than on a page
     folder = app_folder()
     address = "0.0.0.0" if public else "localhost"
     os.environ[PUBLIC] = "1" if public else "0"
@@ -144,7 +147,7 @@ def run(
     manager = RunManager(store, workers)
     try:
         experiment_id = manager.start(experiment, preset_name)
-        wait(store, experiment_id, quiet=as_json or not messages.is_terminal)
+        wait(manager, experiment_id, quiet=as_json or not messages.is_terminal)
     finally:
         manager.shutdown()
     table = summarize(store.evaluations(experiment_id))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from planviz.config import ExperimentConfig, SettingError
+
+if TYPE_CHECKING:
+    from planviz.runs.manager import RunManager
 
 output = Console(width=None if sys.stdout.isatty() else 110)
 messages = Console(stderr=True)
@@ -23,8 +26,12 @@ def must_be_free(out: Path) -> None:
         raise SettingError(f"{out}: exists and is not an empty folder; name another one")
 
 
-def wait(store: Any, experiment_id: str, *, quiet: bool) -> None:
-    """Wait until all runs have ended, with a progress bar a run."""
+def wait(manager: RunManager, experiment_id: str, *, quiet: bool) -> None:
+    """Wait until all runs have ended, with a progress bar a run.
+
+    Raises:
+        RuntimeError: the store cannot be written, so that the runs wait.
+    """
     from planviz.runs.records import ACTIVE
 
     columns = (
@@ -38,7 +45,7 @@ def wait(store: Any, experiment_id: str, *, quiet: bool) -> None:
         total = progress.add_task("all runs", total=None)
         bars: dict[str, Any] = {}
         while True:
-            runs = store.runs(experiment_id)
+            runs = manager.store.runs(experiment_id)
             progress.update(
                 total, total=sum(r.total_steps for r in runs), completed=sum(r.step for r in runs)
             )
@@ -51,6 +58,10 @@ def wait(store: Any, experiment_id: str, *, quiet: bool) -> None:
                     progress.update(bars[record.id], completed=record.step, visible=not done)
             if not any(record.state in ACTIVE for record in runs):
                 return
+            if trouble := manager.trouble(experiment_id):
+                raise RuntimeError(
+                    f"{trouble}; free some space, then go on with: planviz runs resume {experiment_id}"
+                )
             time.sleep(0.2)
 
 

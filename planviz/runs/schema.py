@@ -76,7 +76,10 @@ class Database:
             with FileLock(path.with_name(path.name + ".setup.lock")):
                 self._migrate()
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path}: the store cannot be opened ({error})") from error
+            why = getattr(error, "strerror", None) or error
+            raise StoreError(
+                f"{path}: the store cannot be opened ({why}); PLANVIZ_HOME names another data folder"
+            ) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

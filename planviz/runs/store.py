@@ -64,7 +64,9 @@ class Store:
         try:
             home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{home}: the data folder cannot be made ({error.strerror})") from error
+            raise StoreError(
+                f"{home}: the data folder cannot be made ({error.strerror}); PLANVIZ_HOME names another"
+            ) from error
         self.database = Database(home / "planviz.sqlite3")
         self._checkpoints = CheckpointFiles(home / "checkpoints")
 

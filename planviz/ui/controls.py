@@ -7,6 +7,7 @@ import streamlit as st
 from planviz.events import Command
 from planviz.runs.records import RESUMABLE, ExperimentRecord, RunError, RunRecord
 from planviz.ui.lab import manager
+from planviz.ui.problems import go_on
 from planviz.ui.state import notify
 
 
@@ -14,7 +15,8 @@ def controls(experiment: ExperimentRecord, everything: list[RunRecord], chosen: 
     """Buttons that act on the chosen runs, which may be all of them."""
     states = {run.state for run in chosen}
     going = bool(states & {"running", "queued"}) and not manager().is_held(experiment.id)
-    waiting = "paused" in states or manager().is_held(experiment.id)
+    stuck = bool(manager().trouble(experiment.id))
+    waiting = "paused" in states or manager().is_held(experiment.id) or stuck
     everyone = len(chosen) == len(everything)
     buttons: list[tuple[Command, str, str, bool, str]] = [
         ("pause", "Pause", ":material/pause:", going, "Wait before the next step."),
@@ -37,7 +39,7 @@ def controls(experiment: ExperimentRecord, everything: list[RunRecord], chosen: 
         if states & RESUMABLE and not states & {"running", "queued", "paused"}:
             st.button(
                 "Go on from the last checkpoint", icon=":material/restart_alt:", key="control:again",
-                on_click=_again, args=([run.id for run in chosen if run.state in RESUMABLE],),
+                on_click=go_on, args=([run.id for run in chosen if run.state in RESUMABLE],),
             )  # fmt: skip
         finished = sum(run.state == "finished" for run in everything)
         acts_on = "" if everyone else f" The buttons act on the {len(chosen)} chosen."
@@ -52,11 +54,3 @@ def _send(experiment_id: str, command: Command, run_ids: list[str] | None) -> No
             manager().send(run_ids, command)
     except RunError as error:
         notify(f"{error}.")
-
-
-def _again(run_ids: list[str]) -> None:
-    for run_id in run_ids:
-        try:
-            manager().resume(run_id)
-        except RunError as error:
-            notify(f"{error}.")

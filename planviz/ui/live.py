@@ -18,6 +18,7 @@ from planviz.ui import lab
 from planviz.ui.charts import show_live
 from planviz.ui.controls import controls
 from planviz.ui.live_chart import drawn, live_chart
+from planviz.ui.problems import problems
 from planviz.ui.runs_table import runs_table
 from planviz.ui.text import literal
 
@@ -47,9 +48,7 @@ def progress() -> None:
     chosen = runs_table(runs, lab.store().evaluations(experiment.id), key=f"runs:{experiment.id}")
     with toolbar:
         controls(experiment, runs, chosen)
-    for run in runs:
-        if run.state == "failed":
-            st.error(literal(f"{run.arm} (seed {run.seed}) ended at step {run.step}: {run.message}"))
+    problems(experiment, runs)
 
 
 CURVES: dict[str, tuple[dict[str, Any], str]] = {
