@@ -4,7 +4,7 @@
 const SPACING = [150, 95]; // room for a node, as in planviz/figures/network.py
 const MANY_EDGES = 400;
 const HINTS = {
-  select: "Drag nodes, click one and then another for the paths between them, double-click to add or to rename.",
+  select: "Drag to move, click two nodes for their paths, double-click to add or rename.",
   node: "Click where the new node is to be.",
   edge: "Drag from one node to another, or click the one and then the other.",
 };
@@ -112,9 +112,15 @@ class Editor {
     const word = ["from ", "to "][place] ?? "";
     const [out, into] = this.degrees[node] ?? [0, 0];
     const picture = this.data.pictures?.[node];
+    const stage = this.data.stages?.[node];
     const look = {
-      title: this.tooltip(`${this.labels[node]}\nedges in: ${into}, edges out: ${out}`, picture),
-      font: { color: this.look("text-color"), size: word ? 22 : 16 },
+      title: this.tooltip(
+        this.labels[node] + (stage === undefined ? "" : `, stage ${stage + 1}`) + `\nedges in: ${into}, edges out: ${out}`,
+        picture,
+      ),
+      font: {
+        color: this.look("text-color"), size: word ? 22 : 16, strokeWidth: 4, strokeColor: this.look("background-color"),
+      },
     };
     const { query, node: plain, edge } = this.data.colors;
     const text = this.look("text-color");
@@ -127,7 +133,7 @@ class Editor {
         color: { background, border: word ? query : edge, highlight: { background, border: word ? query : text } },
       };
     }
-    const color = word ? query : plain;
+    const color = word ? query : (stage === undefined ? plain : this.data.colors.stages[stage % 4]);
     return {
       ...look, shape: ["square", "star"][place] ?? "dot", size: word ? 13 : 9, label: word + short(this.labels[node]),
       color: { background: color, border: color, highlight: { background: color, border: text } },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import streamlit as st
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -23,6 +23,11 @@ from planviz.ui.state import draft, notify, set_draft
 KEY = "build:editor"
 HANDLED = "build:handled"
 """The number of the last edit that was carried out."""
+
+COLORS = {
+    "node": style.TEAL, "query": style.PURPLE, "path": style.BLUE,
+    "stages": [style.TEAL, style.AMBER, style.BLUE, style.OLIVE],  # one after the other, and again from the first
+}  # fmt: skip
 
 _here = resources.files("planviz.ui")
 _editor = st.components.v2.component(
@@ -70,11 +75,18 @@ def graph_editor(view: GraphView, path: list[int]) -> None:
             "pictures": node_pictures(view.graph, mode == "dark"),
             "max_pictures": MAX_PICTURES,
             "moves": _moves(view),
+            "stages": _stages(view),
             "undo": bool(known.past),
             "redo": bool(known.future),
-            "colors": {"node": style.TEAL, "query": style.PURPLE, "path": style.BLUE, "edge": FRAMES[mode]},
+            "colors": COLORS | {"edge": FRAMES[mode]},
         },
     )  # fmt: skip
+
+
+def _stages(view: GraphView) -> list[int] | None:
+    """The stage of every node, from 0; None if the graph has none."""
+    stages: list[Any] = [view.graph.nodes[node].get("stage") for node in range(len(view.graph))]
+    return None if None in stages else stages
 
 
 def _moves(view: GraphView) -> dict[str, str]:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import networkx as nx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from planviz.figures.picture import write_picture
 from planviz.graphs.files import write_graph
@@ -34,7 +34,12 @@ def page(browser: Browser) -> Iterator[Page]:
     expect.set_options(timeout=60_000)
     page = context.new_page()
     noticed: list[str] = []
-    page.on("dialog", lambda dialog: (noticed.append(f"dialog {dialog.message}"), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        noticed.append(f"dialog {dialog.message}")
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     page.on(
         "request",
         lambda request: noticed.append(request.url) if "evil" in urlsplit(request.url).netloc else None,
