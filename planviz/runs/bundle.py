@@ -18,7 +18,7 @@ from safetensors.numpy import load, save
 
 from planviz.config import PRESETS, ExperimentConfig, read_toml, to_toml
 from planviz.events import Checkpoint, Evaluation, Event, Finished, SampledPaths
-from planviz.runs.bundle_events import Bounds, BundleError, check_size, read_events
+from planviz.runs.bundle_events import MEASURED, Bounds, BundleError, check_size, read_events
 from planviz.runs.records import MAX_NAME, MAX_TAGS, ExperimentRecord, LabelError, RunRecord
 from planviz.runs.store import EVALUATION_COLUMNS, Store
 from planviz.runs.weights import Shapes, WeightsError, check_weights, weight_shapes
@@ -26,7 +26,7 @@ from planviz.task import build_task
 
 __all__ = ["BundleError", "export_experiment", "import_experiment", "metrics_csv"]
 
-FIRST_COLUMNS = [*EVALUATION_COLUMNS[1:], "greedy_accuracy", "sampled_accuracy", "distinct_paths"]
+FIRST_COLUMNS = [*EVALUATION_COLUMNS[1:], *MEASURED]
 COMPACT_WEIGHTS = 6
 ABOUT = "experiment.json"
 MAX_ABOUT = 100_000

@@ -24,6 +24,8 @@ Run = tuple[str, int]
 Pair = tuple[int, int]
 Row = dict[Hashable, Any]
 
+MEASURED = ("greedy_accuracy", "sampled_accuracy", "distinct_paths")
+"""Metrics that every evaluation has."""
 SPLITS: tuple[Split, Split] = ("train", "test")
 MAX_BYTES = 500 * 2**20
 """A larger file is not read."""
@@ -72,6 +74,8 @@ def read_events(folder: Path, bounds: Bounds) -> dict[Run, list[Event]]:
     """
     events: dict[Run, list[Event]] = defaultdict(list)
     for row, values in _table(folder / "metrics.csv", bounds, EVALUATION_COLUMNS[1:]):
+        if missing := [metric for metric in MEASURED if metric not in values]:
+            raise BundleError(f"metrics.csv: the column {missing[0]} is missing")
         split = row["split"]
         if split not in SPLITS:
             raise BundleError(f"metrics.csv: split {str(split)[:40]!r} is neither train nor test")
@@ -97,7 +101,9 @@ def _table(path: Path, bounds: Bounds, columns: list[str]) -> Iterator[tuple[Row
         types = {"arm": str, "split": str}
         table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path.name}: cannot be read as CSV ({error})") from None
+        raise BundleError(
+            f"{path.name}: cannot be read as CSV ({' '.join(str(error).split())[:200]})"
+        ) from None
     if missing := [column for column in columns if column not in table.columns]:
         raise BundleError(f"{path.name}: the column {missing[0]} is missing")
     numbers = [column for column in table.columns if column not in {"arm", "method", "split"}]

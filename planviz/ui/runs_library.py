@@ -112,11 +112,10 @@ def _searched(records: Sequence[ExperimentRecord]) -> list[ExperimentRecord]:
 
 def table(records: Sequence[ExperimentRecord], numbers: dict[str, Headline]) -> list[ExperimentRecord]:
     """Draw the table; the experiments whose rows are selected."""
-    listed = crc32("\n".join(record.id for record in records).encode())
     percent = st.column_config.NumberColumn
     event = st.dataframe(
         library_frame(records, numbers),
-        key=f"runs:table:{listed:08x}",  # other rows: a selection of places in the old ones would mean others
+        key=table_key(records),
         hide_index=True,
         placeholder="–",
         on_select="rerun",
@@ -143,6 +142,12 @@ def table(records: Sequence[ExperimentRecord], numbers: dict[str, Headline]) -> 
         },
     )
     return [records[row] for row in event.selection.rows if row < len(records)]
+
+
+def table_key(records: Sequence[ExperimentRecord]) -> str:
+    """Another one for other rows: a selection is one of places, which would then mean others."""
+    listed = crc32("\n".join(record.id for record in records).encode())
+    return f"runs:table:{listed:08x}"
 
 
 def library_frame(records: Sequence[ExperimentRecord], numbers: dict[str, Headline]) -> pd.DataFrame:
