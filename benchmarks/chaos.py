@@ -21,10 +21,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.procs import fork_server, is_running, wait_for, workers
+from benchmarks.procs import fork_server, is_running, wait_for, workers_of_session
 from benchmarks.store_check import Content, look, lost, only_experiment, outcome, states
 from planviz.config import ExperimentConfig, parse
 from planviz.runs.records import ACTIVE, RESUMABLE
@@ -77,14 +78,16 @@ def serve(home: Path, experiment_id: str | None = None) -> None:
 def server(home: Path, experiment_id: str | None = None) -> Iterator[subprocess.Popen[str]]:
     """A process that calls `serve`; it is gone when the block ends."""
     command = [sys.executable, "-m", "benchmarks.chaos", "--serve", str(home)]
-    process = subprocess.Popen(
-        command + ([experiment_id] if experiment_id else []),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            command + ([experiment_id] if experiment_id else []),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
     try:
         yield process
     finally:
@@ -149,25 +152,31 @@ def kill_often(home: Path, victims: Sequence[Victim], chance: random.Random) -> 
 def wait_for_moment(home: Path, server: int, chance: random.Random) -> Content | None:
     """What the store holds at a random moment at which workers are at work; None if all is finished before."""
 
-    def at_work() -> bool:
-        return bool(workers(server)) or states(home) == {"finished"}
+    def is_done() -> bool:
+        return states(home) == {"finished"}
 
-    wait_for(at_work, PATIENCE, "a worker")
-    known = len(look(home).evaluations)
-    wait_for(lambda: len(look(home).evaluations) > known or not at_work(), PATIENCE, "an evaluation")
-    time.sleep(chance.uniform(0, 0.5))
-    content = look(home)
-    return None if set(content.states) == {"finished"} or not workers(server) else content
+    def has_grown(known: int) -> bool:
+        return len(look(home).evaluations) > known or is_done()
+
+    while not is_done():
+        wait_for(lambda: workers_of_session(server) or is_done(), PATIENCE, "a worker")
+        wait_for(partial(has_grown, len(look(home).evaluations)), PATIENCE, "an evaluation")
+        time.sleep(chance.uniform(0, 0.5))
+        content = look(home)
+        if workers_of_session(server) and ACTIVE & set(content.states):
+            return content
+    return None
 
 
 def strike(home: Path, process: subprocess.Popen[str], victim: Victim, chance: random.Random) -> str:
     """Kill, wait until what must end has ended, and let it go on; how the runs that were hit are shown."""
-    hit, forks = workers(process.pid), fork_server(process.pid)
+    hit, forks = workers_of_session(process.pid), fork_server(process.pid)
     if victim == "fork server" and forks is not None:
         os.kill(forks, signal.SIGKILL)
         return "going on"
-    if victim in ("worker", "both") and hit:
-        os.kill(chance.choice(hit), signal.SIGKILL)
+    if victim in ("worker", "both"):
+        with suppress(ProcessLookupError, IndexError):  # ended in this very moment: it is shown as nothing
+            os.kill(chance.choice(hit), signal.SIGKILL)
     if victim == "worker":
         with suppress(TimeoutError):  # it may have been done already
             wait_for(lambda: "failed" in states(home), 5, "a run that failed")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,19 +34,31 @@ def children(pid: int) -> list[int]:
     return [other for other in mine if is_running(other)]
 
 
+def _is_forked(pid: int) -> bool:
+    """Whether a process is a fork server of multiprocessing, or was forked from one."""
+    try:
+        return b"multiprocessing.forkserver" in (PROC / str(pid) / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def fork_server(server: int) -> int | None:
     """The fork server of a planviz server, if it runs."""
-    for child in children(server):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            if b"multiprocessing.forkserver" in (PROC / str(child) / "cmdline").read_bytes():
-                return child
-    return None
+    return next(filter(_is_forked, children(server)), None)
 
 
 def workers(server: int) -> list[int]:
     """The worker processes of a planviz server, which are its fork server's children."""
     forks = fork_server(server)
     return children(forks) if forks is not None else []
+
+
+def workers_of_session(server: int) -> list[int]:
+    """The same for a server that leads a session of its own; also workers whose fork server is dead."""
+    everyone = [int(entry.name) for entry in PROC.iterdir() if entry.name.isdecimal()]
+    mine = [pid for pid in everyone if (fields := _stat(pid)) and int(fields[3]) == server]
+    not_workers = {server, *children(server)}
+    return [pid for pid in mine if pid not in not_workers and is_running(pid) and _is_forked(pid)]
 
 
 def descendants(pid: int) -> list[int]:

@@ -59,9 +59,7 @@ def wait(manager: RunManager, experiment_id: str, *, quiet: bool) -> None:
             if not any(record.state in ACTIVE for record in runs):
                 return
             if trouble := manager.trouble(experiment_id):
-                raise RuntimeError(
-                    f"{trouble}; free some space, then go on with: planviz runs resume {experiment_id}"
-                )
+                raise RuntimeError(f"{trouble}, then go on with: planviz runs resume {experiment_id}")
             time.sleep(0.2)
 
 

@@ -16,13 +16,16 @@ from planviz.events import Command, Evaluation, Failed, Finished, Paused, RunEve
 from planviz.runs import memory, processes, worker
 from planviz.runs.records import RunRecord, State
 from planviz.runs.store import Store
-from planviz.runs.trouble import Unwritable, why_unwritable
+from planviz.runs.trouble import Unwritable, is_full, why_unwritable
 
 FLUSH_SECONDS = 0.5
 """Step metrics are written in batches, at least this often; everything else at once."""
 
 GRACE_SECONDS = 5.0
 """A worker that has said its last word has so long to end."""
+
+TRIES, TRY_AGAIN_SECONDS = 3, 1.0
+"""So often, and so far apart, it is tried to write to a store that is not full before the runs are paused."""
 
 LOOK_SECONDS = 0.5
 """How often it is looked how much memory a worker takes."""
@@ -181,15 +184,23 @@ class Supervisor(threading.Thread):
                 del self._going[seed]
 
     def _until_written(self, write: Callable[[], None]) -> None:
-        """Write, and if that cannot be done now, let the runs wait and try again each time somebody asks for it."""
+        """Write, and if that cannot be done now, let the runs wait and try again each time somebody asks for it.
+
+        A disk that is not full is tried some times more before that: it may just have been busy.
+        """
+        tries = 0
         while True:
             try:
                 if self.trouble:
                     self._mark("running")
                 write()
             except Unwritable as error:
+                tries += 1
                 if self._interrupted:
                     return
+                if tries < TRIES and not is_full(error, self._store.home):
+                    time.sleep(TRY_AGAIN_SECONDS)
+                    continue
                 self._wait(why_unwritable(error, self._store.home))
             else:
                 break
@@ -206,7 +217,7 @@ class Supervisor(threading.Thread):
         self._ask.clear()
         self.trouble = trouble
         with suppress(*Unwritable):  # where not even that can be written, `trouble` still says it
-            self._mark("paused", f"{trouble}: free some space, then press Resume.")
+            self._mark("paused", f"{trouble}, then press Resume.")
         if not self._interrupted:
             self._ask.wait()
 

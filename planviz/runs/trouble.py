@@ -16,13 +16,14 @@ Unwritable = (OSError, sqlite3.OperationalError)
 
 
 def why_unwritable(error: BaseException, home: Path) -> str:
-    """Why something could not be written to the data folder, as the beginning of a sentence."""
-    if _is_full(error, home):
-        return f"The disk is full, so nothing can be written to {home}"
-    return f"planviz cannot write to {home} ({' '.join(str(error).split())[:200]})"
+    """Why something could not be written to the data folder, and what to do, as the beginning of a sentence."""
+    if is_full(error, home):
+        return f"The disk is full, so nothing can be written to {home}; free some space"
+    return f"planviz cannot write to {home} ({' '.join(str(error).split())[:200]}); let it do so"
 
 
-def _is_full(error: BaseException, home: Path) -> bool:
+def is_full(error: BaseException, home: Path) -> bool:
+    """Whether a write failed because there is no room."""
     if isinstance(error, OSError):
         return error.errno in FULL
     code = getattr(error, "sqlite_errorcode", None)

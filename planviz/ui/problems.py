@@ -15,7 +15,7 @@ def problems(experiment: ExperimentRecord, runs: list[RunRecord]) -> None:
     """Draw what keeps runs from going on, and a panel for each run that failed; nothing where all is well."""
     if trouble := lab.manager().trouble(experiment.id):
         st.error(
-            f"{literal(trouble)}. The runs wait, and nothing is lost: free some space, then press Resume.",
+            f"{literal(trouble)}, then press Resume. Until then the runs wait, and nothing is lost.",
             icon=":material/hard_drive:",
         )
     for run in runs:

@@ -71,7 +71,7 @@ def test_runs_wait_and_go_on_with_the_same_numbers(
 
     disk.is_full = True
     trouble = wait_for(lambda: manager.trouble(experiment_id))
-    assert trouble == f"The disk is full, so nothing can be written to {store.home}"
+    assert trouble == f"The disk is full, so nothing can be written to {store.home}; free some space"
     if not states_too:
         wait_for(lambda: states(store, experiment_id)["base0"] == "paused")
         assert "free some space, then press Resume" in store.runs(experiment_id)[0].message
@@ -109,6 +109,23 @@ def test_a_planviz_that_is_closed_while_the_disk_is_full_leaves_runs_to_resume(
     wait_for_states(store, experiment_id, "finished", "finished")
     table = store.evaluations(experiment_id).drop(columns="run")
     pd.testing.assert_frame_equal(table, undisturbed(store, managers, config))
+
+
+def test_a_store_that_is_busy_for_a_moment_is_tried_again(
+    store: Store, manager: RunManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = [sqlite3.OperationalError("database is locked")] * 2
+    record_all = store.record_all
+
+    def record(*arguments: Any) -> None:
+        if busy:
+            raise busy.pop()
+        record_all(*arguments)
+
+    monkeypatch.setattr(store, "record_all", record)
+    experiment_id = manager.start(experiment(8))
+    wait_for_states(store, experiment_id, "finished", "finished")
+    assert busy == []
 
 
 def test_deleting_ends_runs_that_wait_for_room(

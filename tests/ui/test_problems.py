@@ -90,7 +90,7 @@ def test_a_full_disk_is_named_and_resume_is_offered(
 ) -> None:
     monkeypatch.setattr(lab.manager(), "trouble", lambda experiment_id: "The disk is full")
     app = visit(experiment.id)
-    assert app.error[0].value.startswith("The disk is full. The runs wait, and nothing is lost")
+    assert app.error[0].value.startswith("The disk is full, then press Resume. Until then the runs wait")
     assert not app.button(key="control:resume").disabled
 
 
