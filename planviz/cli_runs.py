@@ -187,7 +187,7 @@ def runs_resume(
     manager = RunManager(store, workers)
     try:
         manager.resume_all(experiment_id)
-        wait(store, experiment_id, quiet=not messages.is_terminal)
+        wait(manager, experiment_id, quiet=not messages.is_terminal)
     finally:
         manager.shutdown()
     runs_show(experiment_id)
