@@ -45,7 +45,8 @@ def progress() -> None:
     experiment = lab.current_experiment()
     runs = lab.store().runs(experiment.id)
     toolbar = st.container()
-    chosen = runs_table(runs, lab.store().evaluations(experiment.id), key=f"runs:{experiment.id}")
+    queue = lab.manager().queue() if any(run.state == "queued" for run in runs) else []
+    chosen = runs_table(runs, lab.store().evaluations(experiment.id), f"runs:{experiment.id}", queue)
     with toolbar:
         controls(experiment, runs, chosen)
     problems(experiment, runs)

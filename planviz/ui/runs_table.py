@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -25,10 +27,16 @@ NUMBERS = {
 }
 
 
-def runs_table(runs: list[RunRecord], evaluations: pd.DataFrame, key: str) -> list[RunRecord]:
-    """Draw the table; the runs whose rows are selected, or all if none is."""
+def runs_table(
+    runs: list[RunRecord], evaluations: pd.DataFrame, key: str, queue: Sequence[str] = ()
+) -> list[RunRecord]:
+    """Draw the table; the runs whose rows are selected, or all if none is.
+
+    Args:
+        queue: the ids of the runs that wait on this server, whoever started them, in their order.
+    """
     event = st.dataframe(
-        runs_frame(runs, evaluations),
+        runs_frame(runs, evaluations, queue),
         key=key,
         hide_index=True,
         placeholder="–",
@@ -50,7 +58,7 @@ def runs_table(runs: list[RunRecord], evaluations: pd.DataFrame, key: str) -> li
     return chosen or runs
 
 
-def runs_frame(runs: list[RunRecord], evaluations: pd.DataFrame) -> pd.DataFrame:
+def runs_frame(runs: list[RunRecord], evaluations: pd.DataFrame, queue: Sequence[str] = ()) -> pd.DataFrame:
     """One row a run, with the latest value of the main metrics."""
     several_seeds = len({run.seed for run in runs}) > 1
     rows = []
@@ -61,7 +69,7 @@ def runs_frame(runs: list[RunRecord], evaluations: pd.DataFrame) -> pd.DataFrame
             "state": STATE_MARKS[run.state],
             "progress": run.step / run.total_steps,
             "step": f"{run.step:,} / {run.total_steps:,}",
-            "time left": time_left(run),
+            "time left": time_left(run) or place_in(queue, run.id),
         }
         measured = evaluations[evaluations["run"] == run.id] if len(evaluations) else evaluations
         for name, (split, metric) in NUMBERS.items():
@@ -69,6 +77,14 @@ def runs_frame(runs: list[RunRecord], evaluations: pd.DataFrame) -> pd.DataFrame
             row[name] = values.iloc[-1] if len(values) else None
         rows.append(row | {"note": run.message})
     return pd.DataFrame(rows)
+
+
+def place_in(queue: Sequence[str], run_id: str) -> str:
+    """How many runs will have their turn before this one; nothing if it does not wait."""
+    if run_id not in queue:
+        return ""
+    before = queue.index(run_id)
+    return f"after {before} {'other' if before == 1 else 'others'}" if before else "next"
 
 
 def time_left(run: RunRecord) -> str:

@@ -18,7 +18,7 @@ from planviz.folders import app_folder
 from planviz.runs.bundle import metrics_csv
 from planviz.runs.store import Store, default_home
 from planviz.ui import lab
-from planviz.ui.runs_table import runs_frame, time_left
+from planviz.ui.runs_table import place_in, runs_frame, time_left
 
 ARMS = ["sft", "pg", "pg-kl", "q-outcome", "q-process", "q-process-offpolicy"]
 
@@ -157,3 +157,13 @@ def test_the_table_tells_state_progress_and_time_left() -> None:
     assert (time_left(running), table.loc["pg", "state"]) == ("30 s", "◌ waiting")
     store.record(base.id, Finished(200))
     assert time_left(store.run(base.id)) == ""
+
+
+def test_a_waiting_run_says_how_many_are_before_it() -> None:
+    queue = ["a", "b", "c"]
+    assert [place_in(queue, run) for run in ("a", "b", "c", "d")] == [
+        "next",
+        "after 1 other",
+        "after 2 others",
+        "",
+    ]
