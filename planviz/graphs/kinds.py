@@ -98,7 +98,7 @@ def node_count(config: GraphConfig) -> int:
         case "blocksworld":
             return {2: 3, 3: 13, 4: 73, 5: 501}[config.blocks]
         case "hanoi":
-            return 3**config.disks
+            return int(3**config.disks)
         case "file":
             return len(config.labels)
         case _:

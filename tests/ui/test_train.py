@@ -12,9 +12,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from planviz.config import ExperimentConfig
+from planviz.config import ExperimentConfig, preset
 from planviz.events import Evaluation, Finished, Started
 from planviz.folders import app_folder
+from planviz.limits import PUBLIC, Limits
 from planviz.runs.bundle import metrics_csv
 from planviz.runs.store import Store, default_home
 from planviz.ui import lab
@@ -52,9 +53,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[ExperimentConfig]:
     """Experiments that a page hands to the manager, which does not train them here."""
     seen: list[ExperimentConfig] = []
 
-    def start(config: ExperimentConfig, preset: str | None = None) -> str:
+    def start(config: ExperimentConfig, preset: str | None, session: str | None) -> str:
         seen.append(config)
-        return lab.store().create_experiment(config, preset)
+        return lab.store().create_experiment(config, preset, session=session)
 
     monkeypatch.setattr(lab.manager(), "start", start)
     return seen
@@ -167,3 +168,28 @@ def test_a_waiting_run_says_how_many_are_before_it() -> None:
         "after 2 others",
         "",
     ]
+
+
+def test_a_public_server_refuses_what_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PUBLIC, "1")
+    app, seen = visit("train", base__steps="9000"), started(monkeypatch)
+    app.button(key="start").click().run()
+    assert not seen
+    assert "9,000 steps of base are too many for this public server" in app.warning[0].value.replace("\\", "")
+
+    for _ in range(Limits().visitors_runs // 7):
+        lab.store().create_experiment(
+            preset("quick"), owner="somebody", session=app.session_state["session_id"]
+        )
+    app.number_input(key="setting:base.steps").set_value(100).run()
+    app.button(key="start").click().run()
+    assert not seen
+    assert "runs that wait or train" in app.warning[0].value
+
+
+def test_a_public_server_refuses_a_graph_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PUBLIC, "1")
+    app = visit("build", graph__nodes="900", graph__density="0.01")
+    assert "900 nodes are too many for this public server; at most 200" in app.error[0].value.replace(
+        "\\", ""
+    )
