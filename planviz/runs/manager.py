@@ -229,8 +229,8 @@ class RunManager:
         _end(live)
         try:
             self.store.interrupt(self.owner)
-        except Unwritable:
-            log.exception("the runs could not be marked as interrupted; whoever opens the store next does it")
+        except Unwritable as error:  # whoever opens the store next does it
+            log.info("the runs could not be marked as interrupted (%s)", error)
         finally:
             self._lease.release()
 

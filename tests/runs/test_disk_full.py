@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import pytest
 
 from benchmarks.chaos import config as real_config
 from benchmarks.store_check import look, outcome
-from planviz.config import preset
+from planviz.config import preset, to_toml
 from planviz.runs.manager import RunManager
 from planviz.runs.records import RunError
 from planviz.runs.store import Store
@@ -183,10 +185,8 @@ def fill(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_real_training_on_a_disk_that_is_really_full(
-    small_disk: Path, tmp_path: Path, managers: Managers
-) -> None:
-    store, expected = Store(small_disk / "home"), Store(tmp_path / "expected")
+def test_real_training_on_a_disk_that_is_really_full(small_disk: Path, tmp_path: Path) -> None:
+    store = Store(small_disk / "home")
     manager = RunManager(store, 2)
     experiment_id = manager.start(real_config())
     wait_for(lambda: len(store.evaluations(experiment_id)) > 8)
@@ -202,8 +202,41 @@ def test_real_training_on_a_disk_that_is_really_full(
     manager.shutdown()
     store.close()
 
-    undisturbed_one = RunManager(expected, 2)
-    wait_for_states(expected, undisturbed_one.start(real_config()), *["finished"] * 3)
-    undisturbed_one.shutdown()
-    expected.close()
-    assert outcome(store.home) == outcome(expected.home)
+    assert outcome(store.home) == outcome(never_disturbed(tmp_path / "expected"))
+
+
+def never_disturbed(home: Path) -> Path:
+    """A data folder in which the same experiment ran from its start to its end."""
+    store = Store(home)
+    manager = RunManager(store, 2)
+    wait_for_states(store, manager.start(real_config()), *["finished"] * 3)
+    manager.shutdown()
+    store.close()
+    return home
+
+
+@pytest.mark.slow
+def test_the_command_line_says_how_to_go_on(small_disk: Path, tmp_path: Path) -> None:
+    home = small_disk / "home"
+    (tmp_path / "chaos.toml").write_text(to_toml(real_config()))
+    command = [sys.executable, "-m", "planviz"]
+    environment = {**os.environ, "PLANVIZ_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    run = subprocess.Popen(
+        [*command, "run", str(tmp_path / "chaos.toml"), "--workers", "2"],
+        env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    wait_for((home / "planviz.sqlite3").exists)
+    store = Store(home)
+    (experiment_id,) = [each.id for each in wait_for(store.experiments)]
+    wait_for(lambda: len(store.evaluations(experiment_id)) > 8)
+    store.close()
+    filler = fill(small_disk)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "The disk is full" in said
+    assert f"planviz runs resume {experiment_id}" in " ".join(said.split())
+    assert "Traceback" not in said
+    filler.unlink()
+    resume = [*command, "runs", "resume", experiment_id, "--workers", "2"]
+    subprocess.run(resume, env=environment, check=True, capture_output=True, timeout=120)
+    assert outcome(home) == outcome(never_disturbed(tmp_path / "expected"))
