@@ -145,14 +145,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     measured: list[Usage] = []
+    shown = 0.0
     print("| seconds | rounds | threads | processes | open files | MiB |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for now in soak(Path(folder), 60 * options.minutes, options.seed):
-            if not measured or now.seconds > measured[-1].seconds + 6 * options.minutes:
-                show(now)
             measured.append(now)
+            if len(measured) == 1 or now.seconds > shown + 6 * options.minutes:
+                show(now)
+                shown = now.seconds
     show(measured[-1])
-    for sentence in (found := grown(measured)):
+    found = grown(measured)
+    for sentence in found:
         print(sentence)
     return 1 if found else 0
 
