@@ -29,6 +29,9 @@ from planviz.config import (
 from planviz.folders import app_folder, make_benchmarks_importable, provide_plotly
 from planviz.limits import PUBLIC, Limits
 
+MAX_UPLOAD = 1000
+"""Megabytes of a file that the app takes on one's own machine; for a public server .streamlit/config.toml says it."""
+
 app = typer.Typer(
     help="A lab for the training dynamics of planning in language models.",
     no_args_is_help=False,
@@ -102,6 +105,8 @@ def open_app(
     # one of them, the first thing opened after a start, would run without the frame.
     PagesManager.uses_pages_directory = False
     arguments = ["run", "app.py", f"--server.port={port}", f"--server.address={address}"]
+    if not public:  # the runs that one exported oneself are large; strangers send graphs, which are small
+        arguments.append(f"--server.maxUploadSize={MAX_UPLOAD}")
     streamlit.web.cli.main(arguments, prog_name="streamlit")
 
 

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from planviz.config import BASE, ExperimentConfig, flatten
-from planviz.graphs.kinds import graph_in_words
+from planviz.graphs.kinds import graph_in_words, settings_that_matter
 from planviz.runs.records import ExperimentRecord
 from planviz.runs.store import Store
 
@@ -130,20 +130,29 @@ def _searched(record: ExperimentRecord) -> str:
 def differing(configs: Sequence[ExperimentConfig]) -> dict[str, list[str]]:
     """The settings in which some configs differ, by dotted key: the value in each of them, or "–" where it has none.
 
-    Of an arm that only some of them have, its method is named, and what differs among these.
+    Of an arm that only some of them have, its method is named, and what differs among these. Settings on which a
+    graph does not depend are left out.
     """
-    flat = [flatten(config.model_dump(mode="json", exclude={"name"})) for config in configs]
+    flat = [_that_matter(config) for config in configs]
     arms = dict.fromkeys(arm for config in configs for arm in config.arms)
-    rows = {
-        f"arms.{arm}": [values.get(f"arms.{arm}.method") for values in flat]
-        for arm in arms
-        if not all(arm in config.arms for config in configs)
-    }
+    lacking = [arm for arm in arms if not all(arm in config.arms for config in configs)]
+    rows = {f"arms.{arm}": [values.get(f"arms.{arm}.method") for values in flat] for arm in lacking}
     for key in dict.fromkeys(key for values in flat for key in values):
-        there = [values[key] for values in flat if key in values]
-        if any(value != there[0] for value in there):
-            rows[key] = [values.get(key) for values in flat]
+        row = [values.get(key) for values in flat]
+        of_some = any(key.startswith(f"arms.{arm}.") for arm in lacking)
+        compared = [value for value in row if value is not None] if of_some else row
+        if any(value != compared[0] for value in compared):
+            rows[key] = row
     return {key: [in_words(value) for value in row] for key, row in rows.items()}
+
+
+def _that_matter(config: ExperimentConfig) -> dict[str, Any]:
+    """The flattened settings, without the name and what does not matter for this kind of graph."""
+    graph = config.graph
+    own = {"labels", "edges"} if graph.kind == "file" else set()
+    kept = {"kind", "positions", *settings_that_matter(graph), *own}
+    idle = set(type(graph).model_fields) - kept
+    return flatten(config.model_dump(mode="json", exclude={"name": True, "graph": idle}))
 
 
 def in_words(value: Any) -> str:

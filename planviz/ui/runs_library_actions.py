@@ -18,8 +18,6 @@ from planviz.ui.runs_library_dialogs import ask
 from planviz.ui.text import literal, sentence
 
 TOLD, UPLOADS = "runs:told", "runs:uploads"
-MAX_UPLOAD = 1000
-"""Megabytes of a file that is imported."""
 
 DEMO_STAYS = "The demo ships with planviz: it cannot be renamed, tagged, archived or deleted."
 NOT_YOURS = "Only those who started an experiment may change it."
@@ -171,7 +169,7 @@ def _export(chosen: Sequence[ExperimentRecord]) -> None:
     with st.popover("Export", icon=":material/download:", key="runs:export"):
         st.caption("One .zip file with settings, metrics, paths and weights, to import here or elsewhere.")
         size = in_bytes(lab.store().size(record.id))
-        for compact, label in ((False, f"Everything (about {size})"), (True, "Compact")):
+        for compact, label in ((False, f"Everything (at most {size})"), (True, "Compact")):
             help = "Fewer weights, in half precision, and only the last sampled paths." if compact else None
             st.download_button(
                 label, partial(_zip, record.id, compact), f"planviz-{record.id}.zip", "application/zip", help=help,
@@ -191,8 +189,8 @@ def import_button() -> None:
     with st.popover("Import", icon=":material/upload:", disabled=is_public(), help=help, key="runs:import"):
         key = f"{UPLOADS}:{st.session_state.get(UPLOADS, 0)}"
         st.file_uploader(
-            "An experiment that was exported from planviz", type="zip", key=key, max_upload_size=MAX_UPLOAD,
-            on_change=_import, args=(key,),
+            "An experiment that was exported from planviz", type="zip", key=key, on_change=_import,
+            args=(key,),
         )  # fmt: skip
 
 

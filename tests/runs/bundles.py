@@ -25,15 +25,15 @@ def weights(config: ExperimentConfig, value: float) -> bytes:
     return save({name: np.full(shape, value, np.float32) for name, shape in shapes.items()})
 
 
-def trained(store: Store) -> str:
-    """An experiment of four runs, of which the last two have not begun."""
+def trained(store: Store, model: str = "factored", nodes: int = 12) -> str:
+    """An experiment of three runs, of which the last has not begun."""
     config = experiment(
         8,
         ("NA", "-2"),
         name='=1+1, "quoted"\n<b>',
         seeds=(5,),
-        model={"kind": "factored"},
-        graph={"nodes": 12},
+        model={"kind": model},
+        graph={"nodes": nodes},
     )
     experiment_id = store.create_experiment(config, "quick")
     for run in store.runs(experiment_id)[:2]:

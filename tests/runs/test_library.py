@@ -117,6 +117,11 @@ def test_only_what_differs_is_told() -> None:
     assert told["arms.sft"] == ["sft", "–", "sft"]
     assert told["arms.pg.kl"] == ["0.5", "0.5", "0"]
     assert not any(key.startswith("arms.sft.") for key in told)
+    grid = with_settings(quick, {"graph.kind": "grid", "graph.openings": 0.5})
+    assert differing([grid, quick]) == {
+        "graph.kind": ["grid", "acyclic"], "graph.rows": ["5", "–"], "graph.columns": ["5", "–"],
+        "graph.nodes": ["–", "30"], "graph.density": ["–", "0.25"], "graph.seed": ["–", str(quick.graph.seed)],
+    }  # fmt: skip
 
 
 def test_values_in_words() -> None:
