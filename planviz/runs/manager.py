@@ -47,6 +47,7 @@ class RunManager:
 
     Args:
         workers: how many processes at once; by default one for each core.
+        run_seconds: how long a run may train before it is stopped; by default as long as it takes.
         worker_bytes: how much memory a worker may take; by default a share of the machine's, where that is known.
         train_seeds: where the training function is, as `module:function`.
         inspect_query: where the function behind `inspect` is.
@@ -61,12 +62,14 @@ class RunManager:
         workers: int | None = None,
         *,
         worker_bytes: int | None = None,
+        run_seconds: float | None = None,
         train_seeds: str = "planviz.experiment:train_seeds",
         inspect_query: str = "planviz.inspection:inspect_query",
     ) -> None:
         self.store = store
         self.workers = max(1, workers or processes.cores())
         self.threads = max(1, processes.cores() // self.workers)
+        self.run_seconds = run_seconds
         self.worker_bytes = worker_bytes or memory.default_limit(self.workers)
         self._train_seeds, self._inspect_query = train_seeds, inspect_query
         self._lock = threading.RLock()
@@ -311,12 +314,18 @@ class RunManager:
         seeds = tuple(run.seed for run in ready)
         job = Job(config, arm, seeds, bases if arm != BASE else None, resume or None)
         for run in ready:
-            with suppress(
-                *Unwritable
-            ):  # its first event meets the same trouble, and waits until it is mended
+            # A run whose state cannot be written meets the same trouble at its first event, and waits there.
+            with suppress(*Unwritable):
                 self.store.set_state(run.id, "running")
         supervisor = Supervisor(
-            self.store, ready, job, self._train_seeds, self.threads, self.worker_bytes, self._changed
+            self.store,
+            ready,
+            job,
+            self._train_seeds,
+            self.threads,
+            self.worker_bytes,
+            self.run_seconds,
+            self._changed,
         )
         self._live |= dict.fromkeys((run.id for run in ready), supervisor)
         supervisor.start()

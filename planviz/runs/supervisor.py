@@ -58,6 +58,7 @@ class Supervisor(threading.Thread):
         train_seeds: str,
         threads: int,
         max_bytes: int | None,
+        max_seconds: float | None,
         on_change: Callable[[Supervisor], None],
     ) -> None:
         super().__init__(name=f"planviz-{runs[0].id}", daemon=True)
@@ -74,6 +75,7 @@ class Supervisor(threading.Thread):
         self._asked: Command = "resume"
         self._ask = threading.Event()
         self._max_bytes, self._look_at, self._outgrown = max_bytes, 0.0, ""
+        self._max_seconds, self._overtime = max_seconds, False
 
     def send(self, command: Command) -> None:
         """Hand a command to the worker. One that has ended meanwhile takes no notice."""
@@ -165,8 +167,19 @@ class Supervisor(threading.Thread):
             )
             self._process.kill()
 
+    def _look_at_time(self, batch: list[RunEvent]) -> None:
+        """Stop runs that have trained as long as they may; what was measured is kept."""
+        trained = [told.event.seconds for told in batch if isinstance(told.event, StepMetrics | Evaluation)]
+        if self._max_seconds is not None and max(trained, default=0.0) > self._max_seconds:
+            self._overtime = True
+            self._tell("stop")
+
+    def _said_of_time(self) -> str:
+        return f"Stopped after {(self._max_seconds or 0) / 60:g} minutes of training, the most that are allowed here."
+
     def _write(self, batch: list[RunEvent]) -> None:
         self._until_written(lambda: self._record(batch))
+        self._look_at_time(batch)
         for told in batch:
             paused = isinstance(told.event, Paused)
             if paused != self.paused and isinstance(told.event, Paused | StepMetrics | Evaluation):
@@ -181,6 +194,8 @@ class Supervisor(threading.Thread):
             events = [told.event for told in batch if told.seed == seed]
             self._store.record_all(self._going[seed], events)
             if isinstance(events[-1], Finished | Failed):
+                if self._overtime and isinstance(events[-1], Finished) and events[-1].stopped:
+                    self._store.set_state(self._going[seed], "stopped", self._said_of_time())
                 del self._going[seed]
 
     def _until_written(self, write: Callable[[], None]) -> None:

@@ -38,7 +38,8 @@ def store() -> Store:
 @st.cache_resource(show_spinner=False)
 def manager() -> RunManager:
     """The one run manager of this server; its runs go on when a tab closes."""
-    return RunManager(store())
+    allowed = limits()
+    return RunManager(store(), run_seconds=None if allowed is None else allowed.seconds)
 
 
 @st.cache_resource(show_spinner=False)

@@ -110,6 +110,17 @@ def test_a_session_with_many_experiments_waits_no_less_than_one_with_one(store: 
     assert had_a_turn[0] == modest
 
 
+def test_a_run_that_trained_as_long_as_it_may_is_stopped_with_its_data(
+    store: Store, managers: Managers
+) -> None:
+    manager = managers(run_seconds=1.5)
+    experiment_id = manager.start(experiment(FOREVER))
+    wait_for(lambda: store.runs(experiment_id)[0].state == "stopped")
+    base = store.runs(experiment_id)[0]
+    assert base.message == "Stopped after 0.025 minutes of training, the most that are allowed here."
+    assert base.step > 0 and len(store.evaluations(experiment_id)) >= 2
+
+
 # Commands
 
 
