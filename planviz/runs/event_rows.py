@@ -1,12 +1,16 @@
-"""Events as rows of the store's database."""
+"""Events as rows of the store's database, and back."""
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
 import time
 from typing import Any
 
+import pandas as pd
+
+from planviz.config import ExperimentConfig, parse
 from planviz.events import (
     Checkpoint,
     Evaluation,
@@ -14,10 +18,12 @@ from planviz.events import (
     Failed,
     Finished,
     Paused,
+    QueryPaths,
     SampledPaths,
     Started,
     StepMetrics,
 )
+from planviz.runs.records import State
 
 
 def write_event(db: sqlite3.Connection, run_id: str, event: Event) -> None:
@@ -71,3 +77,27 @@ def _insert(db: sqlite3.Connection, table: str, *row: Any) -> None:
 def _json(values: dict[str, float]) -> str:
     """Metrics as JSON as Python writes it: NaN and Infinity are kept."""
     return json.dumps({key: float(value) for key, value in values.items()})
+
+
+def query_paths(query: list[Any]) -> QueryPaths:
+    """The paths of a query from how they are stored."""
+    source, target, paths, counts, outcomes = query
+    return QueryPaths(source, target, tuple(map(tuple, paths)), tuple(counts), tuple(outcomes))
+
+
+def frame(rows: list[tuple[Any, ...]], columns: list[str]) -> pd.DataFrame:
+    """A DataFrame of rows whose last element holds metrics as JSON."""
+    metrics = json.loads(f"[{','.join(row[-1] for row in rows)}]")
+    table = pd.DataFrame([row[:-1] for row in rows], columns=columns)
+    return pd.concat([table, pd.DataFrame(metrics)], axis=1)
+
+
+@functools.lru_cache(maxsize=1024)
+def stored_config(text: str) -> ExperimentConfig:
+    """A stored config, which never changes, parsed once."""
+    return parse(json.loads(text))
+
+
+def in_sql(states: frozenset[State]) -> str:
+    """States as a list in SQL."""
+    return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"

@@ -60,6 +60,8 @@ def headlines(store: Store) -> dict[str, Headline]:
         }
     found = {key: Headline(**json.loads(numbers)) for key, numbers in kept.items()}
     new = {key: _headline(store, key) for key in now.keys() - found.keys()}
+    if not new:
+        return found
     with store.database.transaction() as db:
         # One that was deleted meanwhile is left out: nothing may refer to it.
         db.executemany(

@@ -6,7 +6,6 @@ may share a store: the app and the command line do.
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import os
@@ -21,10 +20,10 @@ from typing import Any
 import pandas as pd
 import platformdirs
 
-from planviz.config import BASE, ExperimentConfig, parse
-from planviz.events import Checkpoint, Event, QueryPaths, SampledPaths, Split
+from planviz.config import BASE, ExperimentConfig
+from planviz.events import Checkpoint, Event, SampledPaths, Split
 from planviz.runs.checkpoints import CheckpointFiles
-from planviz.runs.event_rows import update_run, write_event
+from planviz.runs.event_rows import frame, in_sql, query_paths, stored_config, update_run, write_event
 from planviz.runs.ownership import is_alive
 from planviz.runs.records import (
     ACTIVE,
@@ -148,7 +147,7 @@ class Store:
             states[experiment_id][state] = count
         return [
             ExperimentRecord(
-                key, name, preset, created, _config(config), states[key],
+                key, name, preset, created, stored_config(config), states[key],
                 session, bool(starred), bool(archived), tuple(json.loads(tags)),
             )
             for key, name, preset, created, config, session, starred, archived, tags in rows
@@ -241,7 +240,7 @@ class Store:
         with self.database.transaction() as db:
             rows = db.execute(
                 "SELECT DISTINCT experiments.id, session FROM experiments JOIN runs ON experiment_id = experiments.id"
-                f" WHERE session IS NOT NULL AND state IN {_sql(ACTIVE)}"
+                f" WHERE session IS NOT NULL AND state IN {in_sql(ACTIVE)}"
             )
             return dict(rows.fetchall())
 
@@ -253,7 +252,7 @@ class Store:
         with self.database.transaction() as db:
             values = () if session is None else (session,)
             (count,) = db.execute(
-                f"SELECT count(*) FROM runs WHERE state IN {_sql(ACTIVE)} {mine}", values
+                f"SELECT count(*) FROM runs WHERE state IN {in_sql(ACTIVE)} {mine}", values
             ).fetchone()
         return int(count)
 
@@ -276,7 +275,7 @@ class Store:
         with self.database.transaction() as db:
             cursor = db.execute(
                 "UPDATE runs SET state = 'queued', owner = ?, message = '', details = '', finished = NULL "
-                f"WHERE id = ? AND state IN {_sql(RESUMABLE)}",
+                f"WHERE id = ? AND state IN {in_sql(RESUMABLE)}",
                 (owner, run_id),
             )
             return cursor.rowcount == 1
@@ -286,7 +285,7 @@ class Store:
         with self.database.transaction() as db:
             db.execute(
                 "UPDATE runs SET state = 'interrupted', finished = ?, message = ? "
-                f"WHERE owner = ? AND state IN {_sql(ACTIVE)}",
+                f"WHERE owner = ? AND state IN {in_sql(ACTIVE)}",
                 (time.time(), "planviz was closed before this run was done; it can be resumed.", owner),
             )
 
@@ -294,7 +293,7 @@ class Store:
         """Mark the runs of owners that no longer live as interrupted."""
         with self.database.transaction() as db:
             owners = db.execute(
-                f"SELECT DISTINCT owner FROM runs WHERE owner IS NOT NULL AND state IN {_sql(ACTIVE)}"
+                f"SELECT DISTINCT owner FROM runs WHERE owner IS NOT NULL AND state IN {in_sql(ACTIVE)}"
             ).fetchall()
         for (owner,) in owners:
             if not is_alive(self.home, owner):
@@ -331,7 +330,7 @@ class Store:
                 "ORDER BY position, e.step, e.split DESC",
                 (experiment_id,),
             ).fetchall()
-        return _frame(rows, EVALUATION_COLUMNS)
+        return frame(rows, EVALUATION_COLUMNS)
 
     def steps(self, experiment_id: str, max_points: int | None = 1500) -> pd.DataFrame:
         """The step metrics of an experiment; of long runs only every so many, the last one included.
@@ -350,7 +349,7 @@ class Store:
                     {"run": run.id, "stride": stride},
                 )
                 rows += [(run.id, run.arm, run.method, run.seed, *row) for row in found]
-        return _frame(rows, STEP_COLUMNS)
+        return frame(rows, STEP_COLUMNS)
 
     def latest_paths(self, run_id: str, split: Split) -> SampledPaths | None:
         """The paths sampled at the latest evaluation of a run, if there was one."""
@@ -370,7 +369,7 @@ class Store:
                 f"SELECT step, split, queries FROM paths WHERE run_id = ? {where}", (run_id, *values)
             ).fetchall()
         for step, split, queries in rows:
-            yield SampledPaths(step, split, tuple(_query(query) for query in json.loads(queries)))
+            yield SampledPaths(step, split, tuple(query_paths(query) for query in json.loads(queries)))
 
     def weight_steps(self, run_id: str) -> list[int]:
         """The steps of a run whose weights are kept."""
@@ -393,30 +392,8 @@ class Store:
         return self._checkpoints.resume_point(run_id)
 
 
-@functools.lru_cache(maxsize=1024)
-def _config(text: str) -> ExperimentConfig:
-    """A stored config, which never changes, parsed once."""
-    return parse(json.loads(text))
-
-
 def _bytes_in(folder: Path) -> int:
     """What the files of a folder take; nothing, if it goes away meanwhile."""
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         return sum(entry.stat().st_size for entry in entries)
     return 0
-
-
-def _query(query: list[Any]) -> QueryPaths:
-    source, target, paths, counts, outcomes = query
-    return QueryPaths(source, target, tuple(map(tuple, paths)), tuple(counts), tuple(outcomes))
-
-
-def _frame(rows: list[tuple[Any, ...]], columns: list[str]) -> pd.DataFrame:
-    """A DataFrame of rows whose last element holds metrics as JSON."""
-    metrics = json.loads(f"[{','.join(row[-1] for row in rows)}]")
-    frame = pd.DataFrame([row[:-1] for row in rows], columns=columns)
-    return pd.concat([frame, pd.DataFrame(metrics)], axis=1)
-
-
-def _sql(states: frozenset[State]) -> str:
-    return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"
