@@ -127,12 +127,22 @@ def start(config: ExperimentConfig, preset: str | None) -> str:
         TaskError, GraphError, RunError: it makes no task, or cannot be trained.
         LimitError: it is more than a public server gives.
     """
-    task, session = task_view(config).task, state.session_id()
-    if (allowed := limits()) is not None:
+    check_limits(config, (1 + len(config.arms)) * len(config.seeds))
+    return manager().start(config, preset, state.session_id())
+
+
+def check_limits(config: ExperimentConfig, new: int) -> None:
+    """Whether this session may start, or resume, so many runs of an experiment.
+
+    Raises:
+        TaskError, GraphError: it makes no task.
+        LimitError: it is more than a public server gives.
+    """
+    task, allowed = task_view(config).task, limits()
+    if allowed is not None:
+        mine, everyones = store().active_runs(state.session_id()), store().active_runs()
         allowed.check(config, task.nodes, task.max_steps, sum(map(len, task.texts)))
-        new = (1 + len(config.arms)) * len(config.seeds)
-        allowed.check_room(new, store().active_runs(session), store().active_runs(), store().total_size())
-    return manager().start(config, preset, session)
+        allowed.check_room(new, mine, everyones, store().total_size())
 
 
 def current_experiment() -> ExperimentRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from planviz.config import BASE, PRESETS, ExperimentConfig, preset
-from planviz.runs.records import ExperimentRecord, RunError, RunRecord
+from planviz.runs.records import ExperimentRecord, RunRecord
 from planviz.ui import lab
 from planviz.ui.state import notify
 from planviz.ui.text import literal
@@ -72,6 +72,7 @@ def go_on(run_ids: list[str]) -> None:
     """Resume runs that ended early; what cannot be resumed is said at the top of the page."""
     for run_id in run_ids:
         try:
+            lab.check_limits(lab.current_experiment().config, 1)
             lab.manager().resume(run_id)
-        except RunError as error:
+        except ValueError as error:
             notify(f"{error}.")

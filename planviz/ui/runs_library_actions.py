@@ -9,7 +9,7 @@ from functools import partial
 import streamlit as st
 
 from planviz.config import PRESETS
-from planviz.limits import is_public, limits
+from planviz.limits import is_public
 from planviz.runs.bundle_zip import export_zip, import_zip
 from planviz.runs.library import in_bytes
 from planviz.runs.records import MAX_NAME, RESUMABLE, ExperimentRecord
@@ -139,14 +139,8 @@ def _resume(chosen: Sequence[ExperimentRecord]) -> None:
     for record in chosen:
         waiting = sum(count for name, count in record.states.items() if name in RESUMABLE)
         try:
-            if waiting and (allowed := limits()) is not None:
-                task, store = lab.task_view(record.config).task, lab.store()
-                allowed.check(record.config, task.nodes, task.max_steps, sum(map(len, task.texts)))
-                session = state.session_id()
-                allowed.check_room(
-                    waiting, store.active_runs(session), store.active_runs(), store.total_size()
-                )
             if waiting:
+                lab.check_limits(record.config, waiting)
                 lab.manager().resume_all(record.id)
         except ValueError as error:
             state.notify(f"{record.name} cannot go on: {error}.")
