@@ -17,20 +17,6 @@ HOSTILE = "<img src=x onerror=alert(1)> **bold** $x$"
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1400, "height": 1100}, accept_downloads=True)
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("dialog", lambda dialog: errors.append(f"a dialog of the browser: {dialog.message}"))
-    yield page
-    context.close()
-    assert not errors
-
-
-@pytest.fixture
 def store(page: Page, app_server: str, app_home: Path) -> Iterator[Store]:
     """The store of the server: with the demo, which the first visit brings, and nothing of earlier tests."""
     open_runs(page, app_server)
