@@ -8,14 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets import Subprotocol
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 PAGES = ("", "build", "train", "compare", "paths")
 LONGEST = 120.0
@@ -26,8 +26,13 @@ class Visitor:
     """A session of its own, which stays as long as its connection."""
 
     def __init__(self, port: int) -> None:
-        self._connection: ClientConnection = connect(
-            f"ws://localhost:{port}/_stcore/stream", subprotocols=[Subprotocol("streamlit")], max_size=None
+        self._until_closed = ExitStack()
+        self._connection = self._until_closed.enter_context(
+            connect(
+                f"ws://localhost:{port}/_stcore/stream",
+                subprotocols=[Subprotocol("streamlit")],
+                max_size=None,
+            )
         )
         self.buttons: dict[str, str] = {}
         """The ids of the buttons on the page, by their labels."""
@@ -56,7 +61,7 @@ class Visitor:
         return self._ask(message)
 
     def close(self) -> None:
-        self._connection.close()
+        self._until_closed.close()
 
     def _ask(self, message: BackMsg) -> float:
         started = time.monotonic()
