@@ -17,12 +17,14 @@ from tests.runs.conftest import FAKE, Managers, experiment, states, wait_for
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
 
 SERVER = f"""
+import signal
 import sys
 from pathlib import Path
 from planviz.config import parse
 from planviz.runs.manager import RunManager
 from planviz.runs.store import Store
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background of a shell ignores it
 manager = RunManager(Store(Path(sys.argv[1])), 2, train_seeds="{FAKE}:compute_forever")
 manager.start(parse(eval(sys.argv[2])))
 sys.stdin.read()
