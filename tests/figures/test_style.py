@@ -143,7 +143,7 @@ def test_the_config_has_only_options_that_streamlit_knows() -> None:
 
 def test_the_server_is_private_offline_and_silent_about_errors() -> None:
     assert CONFIG["server"]["address"] == "localhost"
-    assert CONFIG["server"]["maxUploadSize"] <= 5
+    assert CONFIG["server"]["maxUploadSize"] <= 20
     assert CONFIG["server"]["enableXsrfProtection"]
     assert not CONFIG["browser"]["gatherUsageStats"]
     assert CONFIG["client"]["showErrorDetails"] == "none"
