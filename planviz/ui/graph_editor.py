@@ -34,7 +34,7 @@ _editor = st.components.v2.component(
     "planviz_graph_editor",
     html=(_here / "graph_editor.html").read_text("utf-8"),
     css=(_here / "graph_editor.css").read_text("utf-8"),
-    js=(_here / "graph_editor.js").read_text("utf-8"),
+    js="".join((_here / f"graph_{part}.js").read_text("utf-8") for part in ("drawing", "editor")),
     isolate_styles=False,
 )
 

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from planviz.graphs.files import read_graph
@@ -176,11 +175,7 @@ def test_the_table_is_edited_and_a_list_pasted(page: Page, app_server: str) -> N
     assert len(drawn(page)["edges"]) == 11
 
 
-@pytest.mark.parametrize("ending", ["graphml", "csv"])
-def test_what_is_exported_comes_back_unchanged(
-    page: Page, app_server: str, tmp_path: Path, ending: str
-) -> None:
-    titles = {"graphml": "GraphML", "csv": "Edge list"}
+def test_what_is_exported_comes_back_unchanged(page: Page, app_server: str, tmp_path: Path) -> None:
     open_build(page, app_server, "graph.nodes=9&graph.density=0.5")
     page.mouse.dblclick(*place(page, 3))
     page.get_by_label("Name of the node").fill('Café "<script>" 北京')
@@ -191,7 +186,7 @@ def test_what_is_exported_comes_back_unchanged(
     page.get_by_role("tab", name="Files").click()
     page.get_by_role("button", name="Download the graph").click()
     with page.expect_download() as download:
-        page.get_by_role("button", name=re.compile(f"^{re.escape(titles[ending])}")).click()
+        page.get_by_role("button", name=re.compile("^GraphML")).click()
     file = tmp_path / download.value.suggested_filename
     download.value.save_as(file)
     graph = read_graph(file.name, file.read_bytes())
@@ -234,7 +229,7 @@ def test_a_large_graph_takes_at_most_two_seconds_more_than_a_small_one(page: Pag
         page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         return time.monotonic() - started
 
-    small = [seconds("graph.nodes=10&graph.density=0.5") for _ in range(4)]
-    large = [seconds(f"graph.nodes=500&graph.density=0.04&graph.seed={seed}") for seed in range(4)]
+    small = [seconds("graph.nodes=10&graph.density=0.5") for _ in range(3)]
+    large = [seconds(f"graph.nodes=500&graph.density=0.04&graph.seed={seed}") for seed in range(3)]
     assert len(drawn(page)["labels"]) == 500 and 4500 < len(drawn(page)["edges"]) < 5500
     assert min(large) < min(small) + 2

@@ -28,6 +28,9 @@ def test_a_click_on_a_cell_chooses_its_pair_and_a_button_moves_it(page: Page, ap
     task = build_task(preset("quick"))
     train, test = len(task.train_pairs), len(task.test_pairs)
     source, target = task.train_pairs[0].tolist()
+    page.set_viewport_size(
+        {"width": 1400, "height": 1800}
+    )  # the matrix is far down, and must stay where it is
     page.goto(f"{app_server}/build")
     legend = page.locator(".planviz-live-chart .legend")
     expect(legend).to_contain_text(f"training: {train}")
