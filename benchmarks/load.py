@@ -18,7 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.visitors import PAGES, Visitor, memory, server
+from benchmarks.procs import wait_for
+from benchmarks.visitors import PAGES, Visitor, server
+from planviz.runs.memory import resident_bytes
 from planviz.runs.store import Store
 
 START = "Train this comparison live"
@@ -63,18 +65,18 @@ def measure(
         one = Visitor(port)
         rounds(one, 2)  # everything is loaded, and its cache filled
         idle = rounds(one, repeats)
-        told: dict[str, Any] = {"idle": figures(idle), "memory": {"idle": memory(process)}}
+        told: dict[str, Any] = {"idle": figures(idle), "memory": {"idle": resident_bytes(process)}}
 
         one.open("")
         one.press("", START)
-        _wait(lambda: trains(1))
+        wait_for(lambda: trains(1), 60, "a run that trains")
         told["two runs train"] = figures(rounds(one, repeats, lambda: trains(1)), idle)
         one.close()
 
         crowd = [Visitor(port) for _ in range(visitors)]
         for visitor in crowd:
             visitor.open("")
-        told["memory"]["crowd opened"] = memory(process)
+        told["memory"]["crowd opened"] = resident_bytes(process)
         for visitor in crowd[:starters]:
             visitor.press("", START)
         until = time.monotonic() + 60 * minutes
@@ -82,18 +84,10 @@ def measure(
             found = pool.map(look_around, crowd, [until] * visitors, map(random.Random, range(visitors)))
         answers = [second for seconds in found for second in seconds]
         told[f"{visitors} visitors, {starters} of them train"] = figures(answers, idle)
-        told["memory"]["crowd"] = memory(process)
+        told["memory"]["crowd"] = resident_bytes(process)
         for visitor in crowd:
             visitor.close()
     return told
-
-
-def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError("no run began to train")
-        time.sleep(0.1)
 
 
 def main() -> None:

@@ -110,9 +110,3 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int) -> None:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("planviz app did not start") from None
             time.sleep(0.1)
-
-
-def memory(process_id: int) -> int:
-    """Resident bytes of a process, without its children."""
-    pages = int(Path(f"/proc/{process_id}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -9,12 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import importlib.util
 import json
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 
 from planviz.figures import style
 from planviz.figures.blocks import NO_MOVE, graph_states, node_pictures, step_name
+from planviz.folders import vis_network
 from planviz.graphs.blocksworld import State
 
 SPACING = np.array([150.0, 95.0])
@@ -189,11 +188,7 @@ def _options(edges: int) -> dict[str, Any]:
 
 @cache
 def _library() -> str:
-    """vis-network as pyvis ships it; found without importing pyvis, which would import IPython."""
-    spec = importlib.util.find_spec("pyvis")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("pyvis is not installed; the network view needs the vis-network it ships")
-    return (Path(spec.origin).parent / "lib" / "vis-9.1.2" / "vis-network.min.js").read_text("utf-8")
+    return vis_network().read_text("utf-8")
 
 
 def _hash(code: str) -> str:
