@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from planviz.config import ExperimentConfig, ModelConfig
+from planviz.config import ExperimentConfig
 from planviz.graphs.limits import GraphError
+from planviz.sizes import parameters
 
 PUBLIC = "PLANVIZ_PUBLIC"
 """The environment variable by which `planviz app --public` tells the app that it is public."""
@@ -121,23 +122,6 @@ def is_public() -> bool:
 def limits() -> Limits | None:
     """The limits in force, or None on one's own machine."""
     return Limits() if is_public() else None
-
-
-def parameters(model: ModelConfig, nodes: int, max_steps: int) -> int:
-    """How many weights a model has, for one seed.
-
-    Args:
-        max_steps: the length limit of a path, in nodes after s.
-    """
-    tokens = nodes + 1
-    match model.kind:
-        case "transformer":
-            embeddings = (2 * tokens + 3 + max_steps) * model.width
-            return embeddings + model.layers * 12 * model.width**2 + tokens
-        case "factored":
-            return tokens * tokens + nodes * tokens
-        case "tabular":
-            return nodes * tokens * tokens
 
 
 def _most(what: str, asked: int, allowed: int) -> None:

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from planviz.config import ExperimentConfig, ModelConfig, preset, with_settings
-from planviz.limits import PUBLIC, LimitError, Limits, is_public, limits, parameters
+from planviz.limits import PUBLIC, LimitError, Limits, is_public, limits
 from planviz.models import build_model
+from planviz.sizes import parameters
 from planviz.task import build_task
 
 

@@ -15,10 +15,8 @@ from torch import Generator, Tensor, nn
 
 from planviz.models.base import Cache, PlanningModel, look_up, random_weights
 from planviz.packing import PackedPaths
+from planviz.sizes import PROMPT
 from planviz.task import Ints
-
-PROMPT = 3
-"""Tokens of the prompt ``s t s``."""
 
 ROOM = 4
 """Positions that a cache has to spare when it is made, and again each time it is full."""

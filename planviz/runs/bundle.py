@@ -21,7 +21,8 @@ from planviz.events import Checkpoint, Evaluation, Event, Finished, SampledPaths
 from planviz.runs.bundle_events import MEASURED, Bounds, BundleError, check_size, read_events
 from planviz.runs.records import MAX_NAME, MAX_TAGS, ExperimentRecord, LabelError, RunRecord
 from planviz.runs.store import EVALUATION_COLUMNS, Store
-from planviz.runs.weights import Shapes, WeightsError, check_weights, weight_shapes
+from planviz.runs.weights import WeightsError, check_weights
+from planviz.sizes import Shapes, weight_shapes
 from planviz.task import build_task
 
 __all__ = ["BundleError", "export_experiment", "import_experiment", "metrics_csv"]

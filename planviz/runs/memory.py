@@ -15,8 +15,8 @@ import numpy as np
 
 from planviz.config import BASE, ExperimentConfig, GraphConfig, QLearningConfig, SplitConfig
 from planviz.graphs.generate import build_graph
-from planviz.limits import parameters
 from planviz.runs.records import RunError
+from planviz.sizes import parameters
 from planviz.splits import given_texts
 from planviz.task import Bools, Ints, length_limit, random_walk, shortest_distances
 

@@ -11,41 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from planviz.config import ModelConfig
-
-Shapes = dict[str, tuple[int, ...]]
+from planviz.sizes import Shapes
 
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
 MAX_HEADER = 2**20
-PROMPT = 3
-"""Tokens of the prompt ``s t s``."""
 
 
 class WeightsError(ValueError):
     """A file does not hold the weights of a model; the message says what is wrong."""
-
-
-def weight_shapes(model: ModelConfig, nodes: int, max_steps: int) -> Shapes:
-    """The names and shapes of a model's weights, for one seed, as `planviz.models` makes them."""
-    tokens, width = nodes + 1, model.width
-    if model.kind == "factored":
-        return {"adjacency_logits": (tokens, tokens), "reachability_logits": (nodes, tokens)}
-    if model.kind == "tabular":
-        return {"table": (nodes, tokens, tokens)}
-    shapes: Shapes = {
-        "token_embedding": (tokens, width),
-        "position_embedding": (PROMPT + max_steps, width),
-        "head": (tokens, width),
-        "head_bias": (tokens,),
-    }
-    for layer in range(model.layers):
-        shapes |= {
-            f"blocks.{layer}.query_key_value": (3 * width, width),
-            f"blocks.{layer}.attention_out": (width, width),
-            f"blocks.{layer}.mlp_in": (4 * width, width),
-            f"blocks.{layer}.mlp_out": (width, 4 * width),
-        }
-    return shapes
 
 
 def check_weights(content: bytes, shapes: Shapes) -> None:

@@ -10,7 +10,7 @@ from safetensors.numpy import save
 from planviz.config import ExperimentConfig
 from planviz.events import Checkpoint, Evaluation, Finished, QueryPaths, SampledPaths, Split, StepMetrics
 from planviz.runs.store import Store
-from planviz.runs.weights import weight_shapes
+from planviz.sizes import weight_shapes
 from planviz.task import build_task
 from tests.runs.conftest import experiment
 

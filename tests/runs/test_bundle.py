@@ -19,7 +19,8 @@ from planviz.config import SettingError, read_toml
 from planviz.events import Checkpoint, Evaluation, Finished, SampledPaths
 from planviz.runs.bundle import BundleError, export_experiment, import_experiment, metrics_csv
 from planviz.runs.store import Store
-from planviz.runs.weights import WeightsError, check_weights, weight_shapes
+from planviz.runs.weights import WeightsError, check_weights
+from planviz.sizes import weight_shapes
 from planviz.task import build_task
 from tests.runs import bundles
 from tests.runs.bundles import PATHS
