@@ -121,13 +121,19 @@ class Evaluator:
     def distance_to_theory(self, model: PlanningModel) -> dict[str, float]:
         """How far a model is from what its method should converge to, at the states (t, c) of SFT texts.
 
-        For Q-learning `q_error`, the mean over all next nodes of |Q − Q*|, and `q_error_max`; otherwise
+        For Q-learning `q_error`, the mean over all next nodes of |Q − Q*|, `q_error_max`, and `q_spread`, the mean
+        standard deviation of Q over the next nodes, 0 if Q does not tell them apart; otherwise
         `kl_to_cooccurrence`, KL(N(t,c,·) / ΣN ‖ π) in nats, 0 exactly at the optimum of SFT.
         """
         logits = model(self.texts)[0, torch.from_numpy(self.texts.inside[0])]
         if isinstance(self.arm, QLearningConfig):
             errors = (logits[:, :-1] - self.optimum).abs()
-            return {"q_error": errors.mean().item(), "q_error_max": errors.max().item()}
+            spread = logits[:, :-1].std(dim=1).mean()
+            return {
+                "q_error": errors.mean().item(),
+                "q_error_max": errors.max().item(),
+                "q_spread": spread.item(),
+            }
         log_policy = logits.log_softmax(dim=1)[:, :-1]
         divergence = torch.where(self.optimum > 0, self.optimum * (self.optimum.log() - log_policy), 0)
         return {"kl_to_cooccurrence": divergence.sum(dim=1).mean().item()}

@@ -19,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Generator, Tensor
 
 from planviz.config import BASE, ExperimentConfig, PolicyGradientConfig, QLearningConfig
+from planviz.discovery import Discovery
 from planviz.evaluation import Evaluator
 from planviz.events import (
     Checkpoint,
@@ -177,6 +178,7 @@ class Runs:
             self.model.load_states([load(self.bases[seed]) for seed in self.seeds])
         self.base = self.model if self.arm == BASE else copy.deepcopy(self.model).requires_grad_(False)
         self.method = self._build_method()
+        self.discovery = Discovery(self.task, len(self.seeds))
 
     def _build_method(self) -> Method:
         generators = self._generators("training")
@@ -217,6 +219,7 @@ class Runs:
         self.step += 1
         self.samples += result.samples
         self.tokens = self.tokens + result.tokens
+        self.discovery.add(result.paths)
         self.recent.append(result.values)
 
     def drop_diverged(self) -> Iterator[RunEvent]:
@@ -234,11 +237,13 @@ class Runs:
             yield RunEvent(self.arm, self.seeds[index], failed)
         alive = finite.nonzero()[0]
         states = self.method.states()
+        found = [self.discovery.state(int(index)) for index in alive]
         self.seeds, self.tokens = [self.seeds[index] for index in alive], self.tokens[alive]
         self.reported_tokens = self.reported_tokens[alive]
         if self.seeds:
             self._build()
             self.method.load_states([states[index] for index in alive])
+            self.discovery.load(found)
 
     def tell_each(self, event: Event) -> Iterator[RunEvent]:
         """The same event for every run."""
@@ -271,6 +276,7 @@ class Runs:
             model = self.model.alone(index)
             base = None if self.arm == BASE else self.base.alone(index)
             seed, found = self.seeds[index], self.evaluator.evaluate(model, base, generator)
+            found["train"][0].update(self.discovery.counts(index))
             for split, (values, paths) in found.items():
                 evaluation = Evaluation(self.step, self.samples, self.elapsed(), split, values)
                 told.append(RunEvent(self.arm, seed, evaluation))
@@ -285,9 +291,9 @@ class Runs:
     def checkpoints(self) -> list[Checkpoint]:
         """A checkpoint of every run."""
         made = []
-        for weights, state, tokens in zip(
-            self.model.states(), self.method.states(), self.tokens, strict=True
-        ):
+        states = zip(self.model.states(), self.method.states(), self.tokens, strict=True)
+        for index, (weights, state, tokens) in enumerate(states):
+            state |= {name: torch.from_numpy(codes) for name, codes in self.discovery.state(index).items()}
             counters = [self.step, self.samples, tokens, self.elapsed(), self.evaluation_seconds]
             state["counters"] = torch.tensor(counters, dtype=torch.float64)
             made.append(Checkpoint(self.step, save_tensors(weights), save_tensors(state)))
@@ -304,6 +310,7 @@ class Runs:
         states = [load(checkpoint.resume) for checkpoint in checkpoints]
         counters = np.array([state["counters"].tolist() for state in states])
         self.method.load_states(states)
+        self.discovery.load([{name: codes.numpy() for name, codes in state.items()} for state in states])
         self.step, self.samples, self.tokens = int(counters[0, 0]), int(counters[0, 1]), counters[:, 2]
         self.seconds, self.evaluation_seconds = counters[:, 3:].max(axis=0).tolist()
         self.reported, self.reported_tokens = self.seconds, self.tokens

@@ -270,6 +270,18 @@ def test_q_errors_are_those_at_the_steps_of_the_texts(kind: str, task: Task) -> 
 
 
 @markov_kinds
+def test_the_spread_of_q_is_that_over_the_next_nodes(kind: str, task: Task) -> None:
+    model = model_of(kind, task)
+    spreads = [
+        np.std(logits_table(model)[text[-1], current, :-1], ddof=1)
+        for text in task.texts
+        for current in text[:-1]
+    ]
+    found = measure(model, model, task, QLearningConfig())
+    assert found["train"][0]["q_spread"] == pytest.approx(np.mean(spreads), rel=1e-5)
+
+
+@markov_kinds
 def test_the_divergence_from_the_cooccurrences_is_that_of_theory(kind: str, task: Task) -> None:
     model = model_of(kind, task)
     expected = cooccurrence_divergence(task, np.log(policy_table(logits_table(model), 1)))

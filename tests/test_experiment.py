@@ -34,6 +34,7 @@ from planviz.events import (
 from planviz.experiment import evaluation_steps, train
 from planviz.methods.base import Method, StepResult, scheduled
 from planviz.methods.sft import Sft
+from planviz.packing import Paths
 from planviz.task import TaskError, build_task
 from tests.experiment_helpers import (
     CONFIG,
@@ -91,9 +92,11 @@ def test_every_value_of_the_contract_is_there(arm: str, finished: dict[str, list
         "greedy_accuracy sampled_accuracy distinct_paths coverage path_entropy path_stretch pass_at_1 "
         "pass_at_2 invalid_edge stopped_early never_arrived kl_to_base"
     )
-    to_theory = {"q_error", "q_error_max"} if CONFIG.arm(arm).method == "q" else {"kl_to_cooccurrence"}
+    of_q = {"q_error", "q_error_max", "q_spread"}
+    to_theory = of_q if CONFIG.arm(arm).method == "q" else {"kl_to_cooccurrence"}
+    found = {"paths_found", "triples_found"}
     for evaluation in of_type(finished[arm], Evaluation):
-        on_train = to_theory if evaluation.split == "train" else set()
+        on_train = to_theory | found if evaluation.split == "train" else set()
         assert evaluation.values.keys() == set(columns.split()) | on_train
     needed = {"loss", "tokens_per_second", "evaluation_share"}
     if CONFIG.arm(arm).method != "sft":
@@ -323,9 +326,10 @@ def test_step_metrics_come_several_times_a_second_and_leave_out_no_step(
 ) -> None:
     """Each step's loss is its number here, so that a mean tells which steps it is about."""
     numbers = count(1)
+    nothing = Paths(np.zeros((1, 0, 2), int), np.zeros((1, 0, 1), int), np.zeros((1, 0), int))
 
     def step(_: Sft) -> StepResult:
-        return StepResult(16, np.array([80]), {"loss": np.array([float(next(numbers))])})
+        return StepResult(16, np.array([80]), nothing, {"loss": np.array([float(next(numbers))])})
 
     monkeypatch.setattr(Sft, "step", step)
     config = CONFIG.model_copy(update={"base": SftConfig(**SIZE | {"steps": 400})})

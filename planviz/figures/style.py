@@ -185,6 +185,18 @@ METRICS = {
         "length limit keeps it above 0.",
     ),
     "q_error_max": Metric("Largest distance to Q*", "The worst learned Q-value, against the exact one."),
+    "q_spread": Metric(
+        "Spread of Q",
+        "How far apart the Q-values of the next nodes are; 0: the model cannot tell them apart.",
+    ),
+    "paths_found": Metric(
+        "Correct paths found",
+        "Distinct correct paths of training pairs that training has come across so far.",
+    ),
+    "triples_found": Metric(
+        "Useful steps found",
+        "Distinct (target, current, next) along edges towards the target that training has come across so far.",
+    ),
     "kl_to_cooccurrence": Metric(
         "Distance to co-occurrence",
         "KL divergence from the table of steps in the SFT text to the policy, in nats; 0: the text learned by heart.",

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from planviz.config import Training
 from planviz.models.base import PlanningModel
-from planviz.packing import PackedPaths
+from planviz.packing import PackedPaths, Paths
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,11 +24,13 @@ class StepResult(NamedTuple):
     Attributes:
         samples: texts or paths trained on, for each seed.
         tokens: (S,) tokens read or sampled.
+        paths: the paths that were sampled or read, without the EOS that follows t in a text.
         values: (S,) each, the numbers to plot; a loss that is not finite means that the seed has diverged.
     """
 
     samples: int
     tokens: npt.NDArray[np.int64]
+    paths: Paths
     values: dict[str, Floats]
 
 

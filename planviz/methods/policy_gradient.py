@@ -93,7 +93,7 @@ class PolicyGradient(Method):
             "reward": rewards.mean(axis=1),
             "kl": divergence.detach().double().numpy(),
         }
-        return StepResult(rewards.shape[1], paths.lengths.sum(axis=1), values)
+        return StepResult(rewards.shape[1], paths.lengths.sum(axis=1), paths, values)
 
     def _sample(self) -> Paths:
         samples = self.config.group_size if self.config.baseline == "group mean" else 1

@@ -108,7 +108,7 @@ class QLearning(Method):
             "loss": losses.detach().double().numpy(),
             "reward": path_rewards(self.task, sampled, self.config.reward).sum(axis=2).mean(axis=1),
         }
-        return StepResult(self.config.batch_size, sampled.lengths.sum(axis=1), values)
+        return StepResult(self.config.batch_size, sampled.lengths.sum(axis=1), sampled, values)
 
     def _sample(self) -> Paths:
         config = self.config

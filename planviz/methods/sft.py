@@ -44,6 +44,6 @@ class Sft(Method):
         batch = pack(texts)
         losses = per_seed(negative_log_likelihood(self.model(batch), batch), batch) / self.batch_size
         self.update(losses)
-        return StepResult(
-            self.batch_size, texts.lengths.sum(axis=1), {"loss": losses.detach().double().numpy()}
-        )
+        values = {"loss": losses.detach().double().numpy()}
+        read = texts._replace(lengths=texts.lengths - 1)
+        return StepResult(self.batch_size, texts.lengths.sum(axis=1), read, values)
