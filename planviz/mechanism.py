@@ -10,6 +10,7 @@ A(c, k) + R(t, k) − 1, is factored exactly. (Derived for this project.)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +21,45 @@ from planviz.theory import Floats
 
 EDGE_GROUPS = ("often", "seldom", "never")
 """How often the SFT texts take an edge, in the words of `edge_groups`."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a model's weights answer wherever they are asked.
+
+    Attributes:
+        logits: float32 (T, n, n + 1) indexed [t, c, token]: for the first step of a path from c to t.
+        temperature: softmax(logits / temperature) is the arm's policy.
+        attention: (layers, heads, 4), how much the current token looks at each of `PLACES`, on average along SFT texts;
+            None for a model without attention.
+    """
+
+    logits: npt.NDArray[np.float32]
+    temperature: float
+    attention: Floats | None
+
+
+PLACES = ("source", "target", "current", "other")
+"""What the current token can look at: the prompt's source and target, itself, and the path between."""
+
+
+@dataclass(frozen=True)
+class PathShares:
+    """How probable each correct path of one pair is to M models, in the order of the paths from likely to unlikely.
+
+    Attributes:
+        paths: (u1, …, t) each.
+        shares: (M, paths).
+        others: (M,) of the correct paths that are not listed, together; 0 if all are.
+        wrong: (M,) of all that is not correct. A row of all three adds up to 1.
+        exact: all correct paths are listed; otherwise `others` and `wrong` are estimated from samples.
+    """
+
+    paths: tuple[tuple[int, ...], ...]
+    shares: Floats
+    others: Floats
+    wrong: Floats
+    exact: bool
 
 
 def states(task: Task) -> Bools:

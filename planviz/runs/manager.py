@@ -15,21 +15,18 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, cast
 
 from planviz.config import BASE, ExperimentConfig
 from planviz.events import Command
 from planviz.runs import memory, processes
+from planviz.runs.inspections import Inspections
 from planviz.runs.ownership import Lease
 from planviz.runs.records import ACTIVE, RESUMABLE, RunError, RunRecord
 from planviz.runs.schema import StoreError
 from planviz.runs.store import Store
-from planviz.runs.supervisor import Supervisor, call_in_worker
+from planviz.runs.supervisor import Supervisor
 from planviz.runs.trouble import Unwritable, why_unwritable
 from planviz.runs.worker import Job
-
-if TYPE_CHECKING:
-    from planviz.events import QueryInspection
 
 MAX_TOGETHER = 8
 """At most so many seeds train in one process; fewer if they would take too much memory."""
@@ -37,7 +34,7 @@ MAX_TOGETHER = 8
 log = logging.getLogger(__name__)
 
 
-class RunManager:
+class RunManager(Inspections):
     """Works on experiments in the background, with at most `workers` processes at once.
 
     Seeds of one arm train together in one process, where there are more runs than processes; commands to one of
@@ -50,7 +47,7 @@ class RunManager:
         run_seconds: how long a run may train before it is stopped; by default as long as it takes.
         worker_bytes: how much memory a worker may take; by default a share of the machine's, where that is known.
         train_seeds: where the training function is, as `module:function`.
-        inspect_query: where the function behind `inspect` is.
+        inspect_query: where the function behind `inspect` is; see `Inspections`.
 
     Raises:
         StoreError: the data folder cannot be written.
@@ -71,13 +68,13 @@ class RunManager:
         self.threads = max(1, processes.cores() // self.workers)
         self.run_seconds = run_seconds
         self.worker_bytes = worker_bytes or memory.default_limit(self.workers)
-        self._train_seeds, self._inspect_query = train_seeds, inspect_query
+        super().__init__(self.workers, self.threads, inspect_query)
+        self._train_seeds = train_seeds
         self._lock = threading.RLock()
         self._live: dict[str, Supervisor] = {}
         self._turns: dict[str, int] = {}
         self._held: set[str] = set()
         self._closed = False
-        self._inspections = threading.BoundedSemaphore(self.workers)
         try:
             self._lease = Lease(store.home)
             store.interrupt_orphans()
@@ -335,33 +332,6 @@ class RunManager:
             return None
         siblings = self.store.runs(run.experiment_id)
         return next(other for other in siblings if other.arm == BASE and other.seed == run.seed)
-
-    # Inspection
-
-    def inspect(
-        self,
-        config: ExperimentConfig,
-        models: Sequence[tuple[str, bytes]],
-        source: int,
-        target: int,
-        samples: int,
-        seed: int = 0,
-        *,
-        timeout: float = 30.0,
-    ) -> list[QueryInspection]:
-        """What each of some models, given as (arm, weights), does with one query; in a worker process.
-
-        Raises:
-            RuntimeError: it failed, or took longer than `timeout` seconds.
-        """
-        if not self._inspections.acquire(timeout=timeout):
-            raise RuntimeError("Too many queries are being sampled at once; try again in a moment.")
-        try:
-            arguments = (config, models, source, target, samples, seed)
-            result = call_in_worker(self._inspect_query, arguments, self.threads, timeout)
-        finally:
-            self._inspections.release()
-        return cast("list[QueryInspection]", result)
 
 
 def in_turn(
