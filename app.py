@@ -7,6 +7,7 @@ import streamlit as st
 from planviz.folders import app_folder
 from planviz.runs.schema import StoreError
 from planviz.ui import lab, state
+from planviz.ui.startup import load_everything
 from planviz.ui.text import sentence
 
 ASSETS = app_folder() / "assets"
@@ -19,6 +20,7 @@ try:
 except StoreError as error:
     st.error(sentence(error), icon=":material/folder_off:")
     st.stop()
+load_everything()
 state.start_session()
 page = st.navigation(
     [
@@ -27,6 +29,7 @@ page = st.navigation(
         st.Page("pages/train.py", title="Train", icon=":material/play_circle:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/monitoring:"),
         st.Page("pages/paths.py", title="Paths", icon=":material/route:"),
+        st.Page("pages/mechanism.py", title="Mechanism", icon=":material/psychology:"),
         st.Page("pages/runs.py", title="Runs", icon=":material/inventory_2:"),
     ],
     position="top",

@@ -80,7 +80,7 @@ def main() -> None:
                 save(page, "home.png")
         if wanted.search("paths.png"):
             with opened(browser, f"{address}/paths", height=1500) as page:
-                expect(page.locator("[data-testid=stPlotlyChart] .main-svg").nth(8)).to_be_attached()
+                expect(page.locator(".planviz-live-chart .main-svg").nth(8)).to_be_attached()
                 settled(page)
                 save(page, "paths.png")
         if wanted.search("train.png"):

@@ -9,7 +9,7 @@ import streamlit as st
 from planviz.config import preset
 from planviz.figures.curves import metric_curve
 from planviz.ui import lab
-from planviz.ui.charts import show_live
+from planviz.ui.charts import show
 from planviz.ui.home_findings import findings
 from planviz.ui.state import notify, open_experiment, set_chosen_arms, set_draft
 
@@ -45,7 +45,7 @@ if st.session_state.pop("started_live", False):
     st.switch_page("pages/train.py")
 
 demo = lab.store().experiment(lab.demo_id())
-evaluations = lab.store().evaluations(demo.id)
+evaluations = lab.evaluations(demo.id)
 view = lab.task_view(demo.config)
 st.subheader("A finished run")
 st.caption(
@@ -53,16 +53,16 @@ st.caption(
     f"{view.facts.nodes} nodes and {view.facts.edges} edges. `make demo` trains it again."
 )
 with st.grid("auto", min_column_width=260):
-    for finding in findings(evaluations):
+    for finding in findings(lab.values(demo.id).arms):
         with st.container(border=True, height="stretch"):
             st.metric(finding.title, finding.value, finding.change, delta_color="off", delta_arrow="off")
             st.caption(finding.sentence)
 left, right = st.columns(2, gap="medium")
 with left:
     make = partial(metric_curve, evaluations, "distinct_paths", split="train")
-    show_live(make, "home:distinct", lab.version(demo, evaluations))
+    show(make, "home:distinct", lab.version(demo, evaluations))
     st.caption("Distinct correct paths a training pair, out of 20 samples. Policy gradient ends with one.")
 with right:
     make = partial(metric_curve, evaluations, "greedy_accuracy", split="test")
-    show_live(make, "home:test", lab.version(demo, evaluations))
+    show(make, "home:test", lab.version(demo, evaluations))
     st.caption("Pairs that no model was trained on. Q-learning on the process reward generalises best.")

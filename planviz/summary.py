@@ -47,3 +47,12 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
     means = summary.groupby(["arm", "method"], sort=False)[numbers].mean()
     means.insert(0, "seeds", summary.groupby(["arm", "method"], sort=False).size())
     return means.reset_index()
+
+
+def latest(evaluations: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
+    """The metrics of the latest evaluation of every run and split, by the run's id and the split."""
+    if evaluations.empty:
+        return {}
+    last = evaluations.drop_duplicates(["run", "split"], keep="last")
+    keys = zip(last["run"], last["split"], strict=True)
+    return dict(zip(keys, last.to_dict("records"), strict=True))  # type: ignore[arg-type]

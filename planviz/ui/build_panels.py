@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from planviz.config import PRESETS, differences, preset
+from planviz.config import PRESETS, preset
 from planviz.figures.task import path_length_histogram, paths_per_pair_histogram
 from planviz.graphs.generate import GraphError
 from planviz.ui.build_network import draw_graph
 from planviz.ui.build_text import text_table
 from planviz.ui.charts import show
 from planviz.ui.lab import GraphView, TaskView, graph_view
-from planviz.ui.state import draft, set_chosen_arms, set_draft
+from planviz.ui.state import changed, draft, set_chosen_arms, set_draft
 from planviz.ui.text import sentence
 
 PRESET = "build:preset"
@@ -37,7 +37,7 @@ def presets() -> None:
             help="Graph, split, model and training settings at once.\n\n"
             + "\n".join(f"- **{name.capitalize()}**: {words}." for name, words in PRESET_WORDS.items()),
         )  # fmt: skip
-        if differences(draft(), preset(name)):
+        if changed():
             st.button(
                 f"Reset to {name}", icon=":material/undo:", type="tertiary", key="build:undo",
                 on_click=_load, args=(name,), help="Undo all changes to this preset, on every page.",
@@ -74,12 +74,12 @@ def histograms(view: TaskView) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         show(
-            paths_per_pair_histogram(counts[*train], counts[*test]), "build:paths",
+            lambda: paths_per_pair_histogram(counts[*train], counts[*test]), "build:paths", view.name,
             "How many pairs have how many correct paths. Only a pair with several can lose diversity.",
         )  # fmt: skip
     with right:
         show(
-            path_length_histogram(task.distance[*train], task.distance[*test]), "build:lengths",
+            lambda: path_length_histogram(task.distance[*train], task.distance[*test]), "build:lengths", view.name,
             "How many pairs are how many steps apart. A long way has to be put together from short ones.",
         )  # fmt: skip
 

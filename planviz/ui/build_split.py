@@ -14,7 +14,7 @@ from planviz.task import Task, TaskError
 from planviz.ui.build_graph import reroll_button
 from planviz.ui.build_pair import MAX_CHOSEN, choose_pair, chosen_pair, pairs_of
 from planviz.ui.build_text import texts_per_pair
-from planviz.ui.charts import show_clickable
+from planviz.ui.charts import show
 from planviz.ui.lab import TaskView, graph_view, task_view
 from planviz.ui.live_chart import Click
 from planviz.ui.paths_text import plural
@@ -144,14 +144,13 @@ def left_out(task: Task) -> int:
 
 def matrix(view: TaskView) -> None:
     """Every pair of nodes and where it belongs; a click chooses a pair."""
-    task = view.task
-    figure = split_matrix(
-        task.train_pairs, task.test_pairs, task.labels, task.reachable, chosen_pair(task.nodes)
-    )
-    show_clickable(
-        figure, "build:matrix", partial(_choose_cell, task.nodes),
+    task, chosen = view.task, chosen_pair(view.task.nodes)
+    show(
+        lambda: split_matrix(task.train_pairs, task.test_pairs, task.labels, task.reachable, chosen),
+        "build:matrix", (view.name, chosen),
         "Each cell is a pair: the row is its source, the column its target. Click on one to see its paths and to "
         "change what it is for.",
+        on_click=partial(_choose_cell, task.nodes),
     )  # fmt: skip
 
 

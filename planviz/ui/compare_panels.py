@@ -16,9 +16,9 @@ from planviz.figures.curves import failure_kinds, metric_curve, pass_at_k
 from planviz.figures.export import page_html
 from planviz.runs.bundle import metrics_csv
 from planviz.runs.records import ExperimentRecord
-from planviz.summary import KEPT, SUMMARY, over_seeds, summarize
+from planviz.summary import KEPT, SUMMARY
 from planviz.ui import lab
-from planviz.ui.charts import show_live
+from planviz.ui.charts import show
 
 CURVES = {
     "sampled_accuracy": "Paths drawn from the policy, as when it is used with temperature.",
@@ -83,7 +83,7 @@ THEORY_CURVES = {
 def theory(selection: Selection) -> None:
     """How far the models are from the exact references."""
     experiment = lab.current_experiment()
-    evaluations = lab.store().evaluations(experiment.id)
+    evaluations = lab.evaluations(experiment.id)
     version = (*lab.version(experiment, evaluations), repr(selection))
     with st.grid(2, min_column_width=380, gap="medium") as grid:
         for name, sentence in THEORY_CURVES.items():
@@ -92,7 +92,7 @@ def theory(selection: Selection) -> None:
                 smoothing=selection.smoothing, arms=selection.arms,
             )  # fmt: skip
             with grid.cell():
-                show_live(make, f"compare:{name}", version, sentence)
+                show(make, f"compare:{name}", version, sentence)
 
 
 def charts(selection: Selection) -> None:
@@ -102,21 +102,21 @@ def charts(selection: Selection) -> None:
         "failure_kinds": "How the sampled paths end.",
     }
     experiment = lab.current_experiment()
-    evaluations = lab.store().evaluations(experiment.id)
+    evaluations = lab.evaluations(experiment.id)
     version = (*lab.version(experiment, evaluations), repr(selection))
     with st.grid(2, min_column_width=380, gap="medium") as grid:
         for name, make in figures(selection, evaluations).items():
             with grid.cell():
-                show_live(make, f"compare:{name}", version, explanations[name])
+                show(make, f"compare:{name}", version, explanations[name])
 
 
 def table(selection: Selection) -> None:
     """Final and best values, a row an arm (the mean over its seeds)."""
-    summary = summarize(lab.store().evaluations(lab.current_experiment().id))
-    if summary.empty:
+    values = lab.values(lab.current_experiment().id).arms
+    if values.empty:
         st.info("Nothing has been measured yet.", icon=":material/hourglass_empty:")
         return
-    means = over_seeds(summary[summary["arm"].isin(selection.arms)])
+    means = values[values["arm"].isin(selection.arms)]
     shares = [c for c in means.columns if c.removeprefix("best ") in SUMMARY and "distinct" not in c]
     percent = st.column_config.NumberColumn(format="percent")
     st.dataframe(
@@ -135,7 +135,7 @@ def downloads(selection: Selection) -> None:
     experiment = lab.current_experiment()
     with st.container(horizontal=True):
         st.download_button(
-            "Data as CSV", lambda: metrics_csv(lab.store().evaluations(experiment.id)),
+            "Data as CSV", lambda: metrics_csv(lab.evaluations(experiment.id)),
             file_name=f"planviz-{experiment.id}.csv", mime="text/csv", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
         st.download_button(
@@ -148,5 +148,5 @@ def downloads(selection: Selection) -> None:
 def _page(selection: Selection) -> str:
     """All charts as one HTML page that needs no network."""
     experiment = lab.current_experiment()
-    makes = figures(selection, lab.store().evaluations(experiment.id))
+    makes = figures(selection, lab.evaluations(experiment.id))
     return page_html([make() for make in makes.values()], f"planviz: {experiment.name}")

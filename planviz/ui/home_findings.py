@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from planviz.config import BASE
-from planviz.summary import summarize
 
 
 @dataclass(frozen=True)
@@ -20,9 +19,9 @@ class Finding:
     sentence: str
 
 
-def findings(evaluations: pd.DataFrame) -> list[Finding]:
-    """The four findings that a comparison of all arms shows, with its own numbers."""
-    final = summarize(evaluations).groupby("arm").mean(numeric_only=True)
+def findings(values: pd.DataFrame) -> list[Finding]:
+    """The four findings that a comparison of all arms shows, from its final values, a row an arm."""
+    final = values.set_index("arm")
     base, pg = final.loc[BASE], final.loc["pg"]
     outcome, process = final.loc["q-outcome"], final.loc["q-process"]
     return [

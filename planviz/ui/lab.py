@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from zlib import crc32
 
 import networkx as nx
@@ -19,8 +20,10 @@ from planviz.graphs.layout import layout
 from planviz.limits import limits
 from planviz.runs.bundle import import_experiment
 from planviz.runs.manager import RunManager
+from planviz.runs.measured import State, measured
 from planviz.runs.records import ACTIVE, ExperimentRecord
 from planviz.runs.store import Store, default_home
+from planviz.summary import latest, over_seeds, summarize
 from planviz.task import Bools, Task, build_task
 from planviz.theory import count_correct_paths
 from planviz.ui import state
@@ -86,12 +89,14 @@ class TaskView:
     Attributes:
         positions: (n, 2) layout of the graph in [0, 1].
         correct_paths: (n, n) number of correct paths of every pair.
+        name: unlike that of any other task, for what is drawn of it.
     """
 
     task: Task
     positions: npt.NDArray[np.float64]
     facts: GraphFacts
     correct_paths: npt.NDArray[np.float64]
+    name: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
 def task_view(config: ExperimentConfig) -> TaskView:
@@ -148,11 +153,12 @@ def check_limits(config: ExperimentConfig, new: int) -> None:
 def current_experiment() -> ExperimentRecord:
     """The experiment being looked at: the one that was opened, or else the demo."""
     chosen = state.experiment_id()
-    if chosen is not None and exists(chosen):
-        return store().experiment(chosen)
     if chosen is not None:
-        state.notify(f"There is no experiment {chosen[:40]!r} on this server; the demo is shown instead.")
-        st.session_state.experiment = None
+        try:
+            return store().experiment(chosen)
+        except KeyError:
+            state.notify(f"There is no experiment {chosen[:40]!r} on this server; the demo is shown instead.")
+            st.session_state.experiment = None
     return store().experiment(demo_id())
 
 
@@ -163,6 +169,53 @@ def exists(experiment_id: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+def evaluations(experiment_id: str) -> pd.DataFrame:
+    """All evaluations of an experiment, read once until there are new ones; shared by all, so not to be changed."""
+    return _evaluations(experiment_id, measured(store(), experiment_id, "evaluations"))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _evaluations(experiment_id: str, state_then: State) -> pd.DataFrame:
+    return store().evaluations(experiment_id)
+
+
+@dataclass(frozen=True)
+class Values:
+    """What the evaluations of an experiment come to; shared by all, so not to be changed.
+
+    Attributes:
+        runs: the final and best values, a row a run, as from `summarize`.
+        arms: their means over the seeds, a row an arm.
+        latest: the metrics of the latest evaluations, by run and split.
+    """
+
+    runs: pd.DataFrame
+    arms: pd.DataFrame
+    latest: dict[tuple[str, str], dict[str, float]]
+
+
+def values(experiment_id: str) -> Values:
+    """What the evaluations of an experiment come to so far."""
+    return _values(experiment_id, measured(store(), experiment_id, "evaluations"))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _values(experiment_id: str, state_then: State) -> Values:
+    read = _evaluations(experiment_id, state_then)
+    runs = summarize(read)
+    return Values(runs, over_seeds(runs) if len(runs) else runs, latest(read))
+
+
+def steps(experiment_id: str) -> pd.DataFrame:
+    """The step metrics of an experiment, read once until there are new ones; not to be changed."""
+    return _steps(experiment_id, measured(store(), experiment_id, "steps"))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _steps(experiment_id: str, state_then: State) -> pd.DataFrame:
+    return store().steps(experiment_id)
 
 
 def version(experiment: ExperimentRecord, measured: pd.DataFrame) -> tuple[str, int, float]:

@@ -15,7 +15,7 @@ from planviz.figures.curves import loss_curve, metric_curve, throughput_curve
 from planviz.figures.paths import paths_on_graph
 from planviz.runs.records import ExperimentRecord, RunRecord
 from planviz.ui import lab
-from planviz.ui.charts import show_live
+from planviz.ui.charts import show
 from planviz.ui.controls import controls
 from planviz.ui.live_chart import drawn, live_chart
 from planviz.ui.problems import problems
@@ -46,7 +46,7 @@ def progress() -> None:
     runs = lab.store().runs(experiment.id)
     toolbar = st.container()
     queue = lab.manager().queue() if any(run.state == "queued" for run in runs) else []
-    chosen = runs_table(runs, lab.store().evaluations(experiment.id), f"runs:{experiment.id}", queue)
+    chosen = runs_table(runs, lab.values(experiment.id).latest, f"runs:{experiment.id}", queue)
     with toolbar:
         controls(experiment, runs, chosen)
     problems(experiment, runs)
@@ -76,23 +76,23 @@ CURVES: dict[str, tuple[dict[str, Any], str]] = {
 def curves() -> None:
     """Accuracy, diversity, loss and throughput so far."""
     experiment = lab.current_experiment()
-    evaluations = lab.store().evaluations(experiment.id)
+    evaluations = lab.evaluations(experiment.id)
     version = lab.version(experiment, evaluations)
     with st.grid(2, min_column_width=380, gap="medium") as grid:
         for name, (arguments, sentence) in CURVES.items():
             with grid.cell():
-                show_live(partial(metric_curve, evaluations, **arguments), f"live:{name}", version, sentence)
+                show(partial(metric_curve, evaluations, **arguments), f"live:{name}", version, sentence)
     with st.expander(
         "Loss and throughput", icon=":material/speed:", on_change="rerun", key="live:more"
     ) as more:
         if more.open:
-            steps = lab.store().steps(experiment.id)
+            steps = lab.steps(experiment.id)
             if not steps.empty:
                 share = steps.groupby("run")["evaluation_share"].last().mean()
                 st.caption(f"Evaluations take {share:.0%} of the time of a run, on average.")
             version = lab.version(experiment, steps)
-            show_live(partial(loss_curve, steps), "live:loss", version)
-            show_live(partial(throughput_curve, steps), "live:throughput", version)
+            show(partial(loss_curve, steps), "live:loss", version)
+            show(partial(throughput_curve, steps), "live:throughput", version)
 
 
 def fresh_paths() -> None:

@@ -77,18 +77,14 @@ class Drawn(NamedTuple):
     json: str
 
 
-@st.cache_data(max_entries=300, show_spinner=False)
+@st.cache_data(max_entries=600, max_size="64MB", show_spinner=False)
 def drawn(_make: Callable[[], go.Figure], key: str, version: Hashable) -> Drawn:
     """The figure of this key and version, made once for all sessions: making one takes a tenth of a second.
 
     Args:
         version: whatever the figure depends on.
     """
-    return as_drawn(_make())
-
-
-def as_drawn(figure: go.Figure) -> Drawn:
-    """The figure as it is now, for charts that are too large or too seldom the same to be kept."""
+    figure = _make()
     return Drawn(style.title(figure), style.alt(figure), figure.layout.height, figure.to_json())
 
 

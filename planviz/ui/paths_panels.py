@@ -17,6 +17,7 @@ from planviz.runs.records import ExperimentRecord
 from planviz.ui import lab
 from planviz.ui.charts import show
 from planviz.ui.lab import TaskView
+from planviz.ui.live_chart import drawn, live_chart
 from planviz.ui.paths_models import Choice, Model, answers, models_at
 from planviz.ui.paths_plan import plan_player
 from planviz.ui.paths_query import Query
@@ -46,7 +47,8 @@ def sampled_answers(experiment: ExperimentRecord, view: TaskView, query: Query, 
         return
     _paths(view, models, found)
     if found:
-        _next_nodes(experiment, view, query, found)
+        asked = (choice.samples, *((model.run.id, model.step) for model in models))
+        _next_nodes(experiment, view, query, found, asked)
 
 
 def _paths(view: TaskView, models: list[Model], found: dict[str, QueryInspection]) -> None:
@@ -70,35 +72,33 @@ def _paths(view: TaskView, models: list[Model], found: dict[str, QueryInspection
                     )
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _graph(
-    run_id: str, step: int | None, query: Query, samples: int, _view: TaskView, _paths: QueryPaths
-) -> go.Figure:
-    """The sampled paths over the graph; drawn once, because plotly takes its time."""
-    return paths_on_graph(_view.task.graph, _view.positions, _paths)
+def _graph(view: TaskView, paths: QueryPaths) -> go.Figure:
+    return paths_on_graph(view.task.graph, view.positions, paths).update_layout(height=GRAPH_HEIGHT)
 
 
 def _panel(view: TaskView, model: Model, answer: QueryInspection) -> None:
     arm, paths = model.run.arm, answer.paths
-    table = path_table(view, answer)
-    correct = table.loc[table["Outcome"] == _outcome("correct"), "Share"]
+    drawn_so_often = zip(paths.counts, paths.outcomes, strict=True)
+    correct, samples = [n for n, outcome in drawn_so_often if outcome == "correct"], sum(paths.counts)
     st.caption(
-        f"Step {model.step:,} of {model.run.total_steps:,}: {correct.sum():.0%} correct, "
+        f"Step {model.step:,} of {model.run.total_steps:,}: {sum(correct) / samples:.0%} correct, "
         f"on {plural(len(correct), 'distinct path')}."
     )
-    query, samples = (paths.source, paths.target), sum(paths.counts)
-    figure = _graph(model.run.id, model.step, query, samples, view, paths)
-    st.plotly_chart(
-        figure, height=GRAPH_HEIGHT, config=style.CONFIG, alt=style.alt(figure), key=f"paths:graph:{arm}"
-    )
+    asked = model.run.id, model.step, paths.source, paths.target, samples
+    live_chart(drawn(lambda: _graph(view, paths), "paths:graph", asked), f"paths:graph:{arm}")
     st.dataframe(
-        table, hide_index=True, height=TABLE_HEIGHT, key=f"paths:table:{arm}",
+        _table(asked, view, answer), hide_index=True, height=TABLE_HEIGHT, key=f"paths:table:{arm}",
         alt=f"The paths that {arm} sampled, most frequent first.",
         column_config={
             "Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
             "Outcome": st.column_config.TextColumn(width=125),
         },
     )  # fmt: skip
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _table(asked: tuple[object, ...], _view: TaskView, _answer: QueryInspection) -> pd.DataFrame:
+    return path_table(_view, _answer)
 
 
 def path_table(view: TaskView, answer: QueryInspection) -> pd.DataFrame:
@@ -119,8 +119,13 @@ def _outcome(outcome: str) -> str:
 
 
 def _next_nodes(
-    experiment: ExperimentRecord, view: TaskView, query: Query, found: dict[str, QueryInspection]
+    experiment: ExperimentRecord,
+    view: TaskView,
+    query: Query,
+    found: dict[str, QueryInspection],
+    asked: tuple[object, ...],
 ) -> None:
+    """Draw where each model goes next; `asked` says whom, and how often."""
     task, names = view.task, node_names(view.task.labels)
     path_key = f"paths:path:{experiment.id}:{query}"
     if graph_states(task.graph) is None:
@@ -144,8 +149,10 @@ def _next_nodes(
         if prefix in answer.prefixes
     }
     absent = [arm for arm in found if arm not in rows]
-    figure = next_node_bars(rows, nodes[place], query[1], task.adjacency, task.reachable, task.labels)
-    show(figure, "paths:next")
+    show(
+        lambda: next_node_bars(rows, nodes[place], query[1], task.adjacency, task.reachable, task.labels),
+        "paths:next", (asked, query, prefix),
+    )  # fmt: skip
     if absent:
         st.caption(f"No bars for {literal(', '.join(absent))}: no sample of theirs began this way.")
 

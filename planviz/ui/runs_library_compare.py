@@ -9,7 +9,7 @@ import streamlit as st
 
 from planviz.runs.library import differing
 from planviz.runs.records import ExperimentRecord
-from planviz.summary import SUMMARY, over_seeds, summarize
+from planviz.summary import SUMMARY
 from planviz.ui import lab
 
 MOST = 8
@@ -51,11 +51,11 @@ def final_values(records: Sequence[ExperimentRecord], titles: Sequence[str]) -> 
     """A row for each arm and metric, a column for each experiment; numbers as text, for they are of two kinds."""
     columns = []
     for record, title in zip(records, titles, strict=True):
-        summary = summarize(lab.store().evaluations(record.id))
-        if summary.empty:
+        values = lab.values(record.id).arms
+        if values.empty:
             columns.append(pd.Series(dtype=str, name=title))
             continue
-        means = over_seeds(summary).set_index("arm")[list(SUMMARY)].stack()
+        means = values.set_index("arm")[list(SUMMARY)].stack()
         shown = [
             f"{value:.2f}" if metric == "distinct paths" else f"{value:.0%}"
             for metric, value in zip(means.index.get_level_values(1), means, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -20,6 +20,8 @@ STATE_MARKS = {
     "interrupted": "⚡ interrupted",
 }
 
+Latest = Mapping[tuple[str, str], Mapping[str, float]]
+
 NUMBERS = {
     "train accuracy": ("train", "sampled_accuracy"),
     "test accuracy": ("test", "sampled_accuracy"),
@@ -27,16 +29,15 @@ NUMBERS = {
 }
 
 
-def runs_table(
-    runs: list[RunRecord], evaluations: pd.DataFrame, key: str, queue: Sequence[str] = ()
-) -> list[RunRecord]:
+def runs_table(runs: list[RunRecord], latest: Latest, key: str, queue: Sequence[str] = ()) -> list[RunRecord]:
     """Draw the table; the runs whose rows are selected, or all if none is.
 
     Args:
+        latest: the metrics of the latest evaluations, as from `planviz.summary.latest`.
         queue: the ids of the runs that wait on this server, whoever started them, in their order.
     """
     event = st.dataframe(
-        runs_frame(runs, evaluations, queue),
+        runs_frame(runs, latest, queue),
         key=key,
         hide_index=True,
         placeholder="–",
@@ -58,7 +59,7 @@ def runs_table(
     return chosen or runs
 
 
-def runs_frame(runs: list[RunRecord], evaluations: pd.DataFrame, queue: Sequence[str] = ()) -> pd.DataFrame:
+def runs_frame(runs: list[RunRecord], latest: Latest, queue: Sequence[str] = ()) -> pd.DataFrame:
     """One row a run, with the latest value of the main metrics."""
     several_seeds = len({run.seed for run in runs}) > 1
     rows = []
@@ -71,10 +72,8 @@ def runs_frame(runs: list[RunRecord], evaluations: pd.DataFrame, queue: Sequence
             "step": f"{run.step:,} / {run.total_steps:,}",
             "time left": time_left(run) or place_in(queue, run.id),
         }
-        measured = evaluations[evaluations["run"] == run.id] if len(evaluations) else evaluations
         for name, (split, metric) in NUMBERS.items():
-            values = measured.loc[measured["split"] == split, metric] if len(measured) else measured
-            row[name] = values.iloc[-1] if len(values) else None
+            row[name] = latest.get((run.id, split), {}).get(metric)
         rows.append(row | {"note": run.message})
     return pd.DataFrame(rows)
 

@@ -129,9 +129,18 @@ def from_link(parameters: Mapping[str, str]) -> tuple[ExperimentConfig, str, lis
     return config, name, problems
 
 
-def to_link(config: ExperimentConfig, preset_name: str, experiment: str | None) -> dict[str, str]:
-    """The query parameters from which `from_link` makes the same draft."""
-    changed = differences(config, preset(preset_name))
+def changed() -> dict[str, Any]:
+    """What of the draft differs from its preset; worked out once for each draft, which never changes itself."""
+    config, name = draft(), st.session_state.preset
+    known = st.session_state.get("changed")
+    if known is None or known[0] is not config or known[1] != name:
+        known = st.session_state.changed = (config, name, differences(config, preset(name)))
+    found: dict[str, Any] = known[2]
+    return found
+
+
+def to_link(changed: Mapping[str, Any], preset_name: str, experiment: str | None) -> dict[str, str]:
+    """The query parameters from which `from_link` makes the draft that differs so from its preset."""
     link = {PRESET: preset_name}
     for key, value in changed.items():
         if key not in UNSHARED:
@@ -146,7 +155,7 @@ def _in_link(item: Any) -> str:
 
 def write_link() -> None:
     """Bring the URL up to date with the session."""
-    link = to_link(draft(), st.session_state.preset, experiment_id())
+    link = to_link(changed(), st.session_state.preset, experiment_id())
     if chosen_arms() != list(draft().arms):
         link[ARMS] = ",".join(chosen_arms())
     if st.query_params.to_dict() != link:

@@ -17,10 +17,11 @@ MODEL_SETTINGS = ("model.width", "model.layers", "model.heads")
 def setup() -> None:
     """Draw the set-up and the start button."""
     _arms()
-    with st.expander("Settings", icon=":material/tune:"):
-        st.caption("The help of a setting names the paper's value, where the paper has one.")
-        _model()
-        _arm_settings()
+    with st.expander("Settings", icon=":material/tune:", on_change="rerun", key="train:settings") as settings:
+        if settings.open:  # dozens of widgets, which otherwise take more time than the rest of the page
+            st.caption("The help of a setting names the paper's value, where the paper has one.")
+            _model()
+            _arm_settings()
     try:
         view = lab.task_view(draft())
     except ValueError as error:

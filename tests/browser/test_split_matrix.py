@@ -12,14 +12,14 @@ from planviz.task import build_task
 
 def click_cell(page: Page, source: int, target: int, nodes: int) -> None:
     """Click in the middle of a cell; plotly takes a click only where it has seen the mouse."""
-    area = page.locator(".planviz-live-chart .nsewdrag")
+    area = page.locator(".st-key-build-matrix .nsewdrag")
     area.scroll_into_view_if_needed()
     box = area.bounding_box()
     assert box
     page.mouse.move(
         box["x"] + (target + 0.5) * box["width"] / nodes, box["y"] + (source + 0.5) * box["height"] / nodes
     )
-    expect(page.locator(".planviz-live-chart .hoverlayer text")).to_contain_text(f"{source} → {target}")
+    expect(page.locator(".st-key-build-matrix .hoverlayer text")).to_contain_text(f"{source} → {target}")
     page.mouse.down()
     page.mouse.up()
 
@@ -32,13 +32,13 @@ def test_a_click_on_a_cell_chooses_its_pair_and_a_button_moves_it(page: Page, ap
         {"width": 1400, "height": 1800}
     )  # the matrix is far down, and must stay where it is
     page.goto(f"{app_server}/build")
-    legend = page.locator(".planviz-live-chart .legend")
+    legend = page.locator(".st-key-build-matrix .legend")
     expect(legend).to_contain_text(f"training: {train}")
     click_cell(page, source, target, task.nodes)
     expect(
         page.get_by_text(re.compile(rf"From {source} to {target}: this is a training pair")).first
     ).to_be_visible()
-    expect(page.locator(".planviz-live-chart .shapelayer path")).to_have_count(3)
+    expect(page.locator(".st-key-build-matrix .shapelayer path")).to_have_count(3)
 
     page.get_by_role("button", name="Test on it").click()
     expect(legend).to_contain_text(f"test: {test + 1}")

@@ -137,8 +137,8 @@ def captions(page: AppTest) -> list[str]:
 
 def chart(page: AppTest, key: str) -> Any:
     """The traces of a chart on the page."""
-    (found,) = [element for element in page.get("plotly_chart") if element.key == key]
-    return json.loads(found.proto.spec)["data"]
+    (found,) = [element for element in page.get("bidi_component") if f"-{key}" in element.proto.id]
+    return json.loads(json.loads(found.proto.json)["figure"])["data"]
 
 
 def test_tables_show_what_the_models_answer(page: AppTest, server: Store, tiny: str) -> None:

@@ -18,6 +18,7 @@ from planviz.folders import app_folder
 from planviz.limits import PUBLIC, Limits
 from planviz.runs.bundle import metrics_csv
 from planviz.runs.store import Store, default_home
+from planviz.summary import latest
 from planviz.ui import lab
 from planviz.ui.runs_table import place_in, runs_frame, time_left
 
@@ -61,6 +62,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[ExperimentConfig]:
     return seen
 
 
+def open_settings(app: AppTest) -> None:
+    """Open the panel that is drawn only while it is open."""
+    app.session_state["train:settings"] = True
+    app.run()
+
+
 def test_home_shows_the_demo_with_its_own_numbers() -> None:
     app = visit("home")
     evaluations = lab.store().evaluations(lab.demo_id())
@@ -79,6 +86,7 @@ def test_home_starts_the_same_comparison(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_train_starts_the_chosen_arms_with_the_chosen_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     app, seen = visit("train", graph__seed="3"), started(monkeypatch)
     app.pills(key="train:arms").set_value(["pg", "q-process"]).run()
+    open_settings(app)
     app.number_input(key="setting:arms.pg.steps").set_value(77).run()
     app.text_input(key="train:seeds").set_value("4, 5").run()
     app.button(key="start").click().run()
@@ -92,6 +100,7 @@ def test_train_starts_the_chosen_arms_with_the_chosen_settings(monkeypatch: pyte
 
 def test_a_setting_that_is_not_allowed_is_refused_with_a_sentence() -> None:
     app = visit("train")
+    open_settings(app)
     app.text_input(key="train:seeds").set_value("one, two").run()
     assert not app.exception
     assert draft(app).seeds == (0,)
@@ -152,7 +161,7 @@ def test_the_table_tells_state_progress_and_time_left() -> None:
     store.record(base.id, Started("sft", 0, 200))
     store.record(base.id, Evaluation(50, 6400, 10.0, "train", values))
     running = store.run(base.id)
-    table = runs_frame([running, *arms], store.evaluations(base.experiment_id)).set_index("run")
+    table = runs_frame([running, *arms], latest(store.evaluations(base.experiment_id))).set_index("run")
     assert table.loc["base", "progress"] == 0.25
     assert (table.loc["base", "train accuracy"], table.loc["base", "distinct paths"]) == (0.25, 1.5)
     assert (time_left(running), table.loc["pg", "state"]) == ("30 s", "◌ waiting")
@@ -181,6 +190,7 @@ def test_a_public_server_refuses_what_is_too_much(monkeypatch: pytest.MonkeyPatc
         lab.store().create_experiment(
             preset("quick"), owner="somebody", session=app.session_state["session_id"]
         )
+    open_settings(app)
     app.number_input(key="setting:base.steps").set_value(100).run()
     app.button(key="start").click().run()
     assert not seen
