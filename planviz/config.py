@@ -1,7 +1,8 @@
 """ExperimentConfig: the one typed table of all settings.
 
 Widgets, share links, TOML files, the store and the command line all read and write this table. To add a
-setting, add one line to a section below: its title, help, bounds and the paper's value go with it.
+setting, add one line to a section below, or in `planviz.arms` for those of a method: its title, help, bounds and the
+paper's value go with it.
 Settings are addressed by dotted keys, such as ``graph.nodes`` or ``arms.pg.learning_rate``.
 """
 
@@ -14,27 +15,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from planviz.arms import CHANGEABLE, ArmConfig, PolicyGradientConfig, QLearningConfig, SftConfig, Training
+from planviz.setting import Section, SettingError, setting, shown
+
+__all__ = [
+    "BASE", "PRESETS", "ArmConfig", "EvaluationConfig", "ExperimentConfig", "GraphConfig", "GraphKind", "ModelConfig",
+    "PolicyGradientConfig", "QLearningConfig", "Section", "SettingError", "SftConfig", "SplitConfig", "SplitKind",
+    "Training", "differences", "flatten", "parse", "preset", "read_toml", "setting", "to_toml", "with_changes",
+    "with_settings",
+]  # fmt: skip
 
 PRESETS = ("quick", "paper", "blocksworld")
 BASE = "base"
 """Name under which the shared SFT checkpoint, from which every arm branches, is recorded."""
-
-
-class SettingError(ValueError):
-    """A setting is unknown or out of range; the message names the key, the value and what is allowed."""
-
-
-def setting(default: Any, title: str, help: str, *, paper: Any = None, **bounds: Any) -> Any:
-    """A pydantic field that also carries its widget's title and help, and the paper's value if there is one."""
-    extra = {} if paper is None else {"paper": paper}
-    return Field(default, title=title, description=help, json_schema_extra=extra, **bounds)
-
-
-class Section(BaseModel):
-    """A group of settings: frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 GraphKind = Literal[
@@ -150,86 +145,6 @@ class ModelConfig(Section):
         return self
 
 
-class Training(Section):
-    """What every arm has: how long, how many texts or queries a step, how fast."""
-
-    steps: int = setting(300, "Steps", "Number of optimizer steps.", ge=1, le=1_000_000)
-    batch_size: int = setting(128, "Batch size", "Texts or sampled paths a step.", ge=1, le=4096)
-    learning_rate: float = setting(1e-3, "Learning rate", "Step size of AdamW.", ge=0, le=1)
-    schedule: Literal["constant", "linear", "cosine"] = setting(
-        "constant", "Schedule", "How the learning rate goes: it stays, or it falls to 0 at the last step.",
-        paper="constant",
-    )  # fmt: skip
-
-
-class SftConfig(Training):
-    """Supervised fine-tuning on the random-walk texts."""
-
-    method: Literal["sft"] = "sft"
-
-
-class PolicyGradientConfig(Training):
-    """REINFORCE on sampled paths: reward 1 for a correct path, else 0."""
-
-    method: Literal["pg"] = "pg"
-    kl: float = setting(
-        0.0, "KL weight (λ)", "Weight of the KL divergence to the base model; the paper tries several, and finds "
-        "that about 1e-4 balances diversity and accuracy.", ge=0, le=100,
-    )  # fmt: skip
-    baseline: Literal["none", "moving average", "group mean"] = setting(
-        "none", "Baseline", "What is subtracted from the reward. With a baseline the collapse changes too.",
-        paper="none",
-    )  # fmt: skip
-    group_size: int = setting(
-        8, "Group size", "Samples of one query that share a group-mean baseline.", ge=2, le=64
-    )
-
-
-class QLearningConfig(Training):
-    """Q-learning with the logits as Q-values."""
-
-    method: Literal["q"] = "q"
-    reward: Literal["outcome", "process"] = setting(
-        "process", "Reward",
-        "Outcome: 1 for arriving by a correct path. Process: 1 for arriving, −1 for every step that is no edge.",
-    )  # fmt: skip
-    off_policy: bool = setting(
-        False, "Off-policy", "Paths are sampled from the frozen base instead of the model itself."
-    )
-    discount: float = setting(
-        1.0, "Discount (γ)", "Below 1, shorter paths are worth more: use it on graphs with cycles.",
-        paper=1.0, ge=0, le=1,
-    )  # fmt: skip
-    exploration: float = setting(
-        0.1, "Exploration (ε)", "Share of steps that are drawn uniformly at random.", ge=0, le=1
-    )
-    rollout_temperature: float = setting(
-        0.3, "Rollout temperature", "Temperature of softmax(Q/τ) while sampling training paths.", gt=0, le=10
-    )
-    policy_temperature: float = setting(
-        0.1, "Policy temperature (τ)", "Temperature of softmax(Q/τ) in evaluations.", gt=0, le=10
-    )
-    target_decay: float = setting(
-        0.9, "Target network decay", "EMA decay of the target network; 0 means no target network (the paper).",
-        paper=0.0, ge=0, lt=1,
-    )  # fmt: skip
-    loss: Literal["squared", "huber"] = setting(
-        "squared", "Loss", "Squared error, or Huber's: beyond an error of 1 it grows only linearly.",
-        paper="squared",
-    )  # fmt: skip
-    replay: int = setting(
-        0, "Replay", "Train on paths drawn from the last so many batches; 0 means on each batch once.",
-        paper=0, ge=0, le=1000,
-    )  # fmt: skip
-    calibrate_head: bool = setting(
-        True, "Calibrated head",
-        "Scale and shift the SFT logits once, so that they start on the scale of Q-values.", paper=False,
-    )  # fmt: skip
-
-
-ArmConfig = Annotated[SftConfig | PolicyGradientConfig | QLearningConfig, Field(discriminator="method")]
-
-
 class EvaluationConfig(Section):
     """How often and on how much the runs are measured."""
 
@@ -291,7 +206,7 @@ class ExperimentConfig(Section):
         if name == BASE:
             return self.base
         if name not in self.arms:
-            raise SettingError(f"arm {_shown(name)} is unknown; this experiment has {', '.join(self.arms)}")
+            raise SettingError(f"arm {shown(name)} is unknown; this experiment has {', '.join(self.arms)}")
         return self.arms[name]
 
 
@@ -314,7 +229,7 @@ def preset(name: str) -> ExperimentConfig:
         SettingError: no such preset.
     """
     if name not in PRESETS:
-        raise SettingError(f"preset {_shown(name)} is unknown; there are {', '.join(PRESETS)}")
+        raise SettingError(f"preset {shown(name)} is unknown; there are {', '.join(PRESETS)}")
     return parse(tomllib.loads((resources.files("planviz") / "presets" / f"{name}.toml").read_text("utf-8")))
 
 
@@ -371,6 +286,22 @@ def with_settings(config: ExperimentConfig, changes: Mapping[str, Any]) -> Exper
     return parse(values)
 
 
+def with_changes(config: ExperimentConfig, arm: str, changes: Mapping[str, Any]) -> ExperimentConfig:
+    """The config with settings of an arm changed that may change while it trains.
+
+    Raises:
+        SettingError: the arm is unknown or does not learn Q-values, or a setting may not change or have this value.
+    """
+    if not isinstance(config.arm(arm), QLearningConfig):
+        raise SettingError(f"arm {shown(arm)} has no reward to change; only arms of Q-learning have")
+    for name in changes:
+        if name not in CHANGEABLE:
+            raise SettingError(
+                f"{name[:80]}: cannot change while it trains; what can is {', '.join(CHANGEABLE)}"
+            )
+    return with_settings(config, {f"arms.{arm}.{name}": value for name, value in changes.items()})
+
+
 def differences(config: ExperimentConfig, reference: ExperimentConfig) -> dict[str, Any]:
     """The dotted keys, with their values, in which the config differs from the reference."""
     old = flatten(reference.model_dump(mode="json"))
@@ -387,13 +318,4 @@ def _explain(error: ValidationError) -> str:
         "value_error": str(first.get("ctx", {}).get("error", first["msg"])),
     }.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
     key = ".".join(location) or "config"
-    return f"{key[:80]} = {_shown(first.get('input'))}: {problem}"
-
-
-def _shown(value: Any) -> str:
-    """A value as it is named in a message: at most 60 characters."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # a number or nesting beyond Python's limits
-        text = f"({type(value).__name__})"
-    return text if len(text) <= 60 else text[:57] + "…"
+    return f"{key[:80]} = {shown(first.get('input'))}: {problem}"

@@ -13,7 +13,7 @@ from planviz.methods.policy_gradient import step_kl
 from planviz.metrics import group_paths, sampled_metrics
 from planviz.models.base import PlanningModel
 from planviz.packing import PackedPaths, Paths, pack
-from planviz.rewards import REWARDS
+from planviz.rewards import reward_of
 from planviz.rollout import sample_paths
 from planviz.task import Bools, Ints, Task, judge, text_arrays
 from planviz.theory import count_correct_paths, optimal_q, text_steps
@@ -39,14 +39,19 @@ class Evaluator:
     """Measures the models of one arm, which all have S = 1 here."""
 
     def __init__(self, task: Task, arm: ArmConfig, settings: EvaluationConfig) -> None:
-        self.task, self.arm, self.settings = task, arm, settings
-        self.temperature = policy_temperature(arm)
+        self.task, self.settings = task, settings
         self.correct_paths = count_correct_paths(task.adjacency, task.max_steps)
         self.texts = some_texts(task)
+        self.change(arm)
+
+    def change(self, arm: ArmConfig) -> None:
+        """Measure by other settings of the arm from now on."""
+        self.arm = arm
+        self.temperature = policy_temperature(arm)
         self.optimum = (
-            optimal_values(task, self.texts, arm)
+            optimal_values(self.task, self.texts, arm)
             if isinstance(arm, QLearningConfig)
-            else cooccurrences(task, self.texts)
+            else cooccurrences(self.task, self.texts)
         )
 
     @torch.no_grad()
@@ -171,11 +176,15 @@ def cooccurrences(task: Task, steps: PackedPaths) -> Tensor:
 
 
 def optimal_values(task: Task, steps: PackedPaths, arm: QLearningConfig) -> Tensor:
-    """(N, n): Q*(t, c, ·) for the arm's reward and discount at the state of each step."""
+    """(N, n): Q*(t, c, ·) for the arm's reward and discount at the state of each step; NaN where it has no end."""
     target, current = steps.target[steps.inside], steps.current[steps.inside]
     values = np.empty((len(target), task.nodes), dtype=np.float32)
     for each in np.unique(target):  # one at a time: all targets at once are n³ numbers
         of_target = target == each
-        q = optimal_q(task, REWARDS[arm.reward], arm.discount, targets=[int(each)])[0]
-        values[of_target] = q[current[of_target]]
+        try:
+            q = optimal_q(task, reward_of(arm), arm.discount, targets=[int(each)])[0]
+        except ValueError:
+            values[of_target] = np.nan
+        else:
+            values[of_target] = q[current[of_target]]
     return torch.from_numpy(values)

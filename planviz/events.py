@@ -106,6 +106,17 @@ class Paused:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """Some settings are others from here on: the steps after `step` are made with them.
+
+    `settings` holds all that changed at this step, by name, such as `reward` or `discount`.
+    """
+
+    step: int
+    settings: dict[str, float | str]
+
+
+@dataclass(frozen=True)
 class Finished:
     """The run has ended: all its steps were done, or it was stopped."""
 
@@ -121,7 +132,7 @@ class Failed:
     message: str
 
 
-Event = Started | StepMetrics | Evaluation | SampledPaths | Checkpoint | Paused | Finished | Failed
+Event = Started | StepMetrics | Evaluation | SampledPaths | Checkpoint | Paused | Changed | Finished | Failed
 
 
 @dataclass(frozen=True)
@@ -133,4 +144,11 @@ class RunEvent:
     event: Event
 
 
-Command = Literal["pause", "resume", "step", "stop"]
+@dataclass(frozen=True)
+class Change:
+    """A command: go on with other settings, those that `planviz.config.with_changes` allows."""
+
+    settings: tuple[tuple[str, float | str], ...]
+
+
+Command = Literal["pause", "resume", "step", "stop"] | Change

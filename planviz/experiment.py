@@ -8,6 +8,7 @@ an arm train together, as one model with stacked weights.
 from __future__ import annotations
 
 import copy
+import json
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +19,12 @@ import torch
 from safetensors.torch import load, save
 from torch import Generator, Tensor
 
-from planviz.config import BASE, ExperimentConfig, PolicyGradientConfig, QLearningConfig
+from planviz.config import BASE, ExperimentConfig, PolicyGradientConfig, QLearningConfig, with_changes
 from planviz.discovery import Discovery
 from planviz.evaluation import Evaluator
 from planviz.events import (
+    Change,
+    Changed,
     Checkpoint,
     Command,
     Evaluation,
@@ -90,20 +93,27 @@ def train_seeds(
         bases: final weights of each seed's SFT base, from its last `Checkpoint`; None for the base itself.
         resume: go on from these checkpoints of the same runs, all at one step; the numbers are those of runs
             that never stopped.
+
+    Raises:
+        SettingError: a `Change` asks for what `with_changes` does not allow.
     """
     runs = Runs(config, arm, seeds, bases)
     if resume is not None:
         runs.load([resume[seed] for seed in seeds])
     yield from runs.tell_each(Started(runs.config.method, runs.step, runs.config.steps))
+    yield from runs.tell_changes()
     if resume is None:
         yield from runs.evaluate()
     commands = _Commands(control)
     while runs.step < runs.config.steps and runs.seeds:
-        if commands.must_pause():
+        must_pause = commands.must_pause()
+        yield from runs.change(commands.changes())
+        if must_pause:
             yield from runs.report()
             yield from runs.tell_each(Paused(runs.step))
             runs.pause_clock()
-            commands.wait()
+            while commands.wait():
+                yield from runs.change(commands.changes())
             runs.start_clock()
         if commands.stopped:
             if runs.step != runs.evaluated:
@@ -126,6 +136,7 @@ class _Commands:
     def __init__(self, control: Control | None) -> None:
         self.control = control
         self.paused = self.stepping = self.stopped = False
+        self.changed: dict[str, float | str] = {}
 
     def must_pause(self) -> bool:
         """Take in a command if there is one; whether to wait before the next step."""
@@ -134,11 +145,16 @@ class _Commands:
         self.paused, self.stepping = self.paused or self.stepping, False
         return self.paused and not self.stopped
 
-    def wait(self) -> None:
-        """Wait until the pause ends, for good or for one step."""
+    def wait(self) -> bool:
+        """Wait for the next command; whether it leaves the pause as it is."""
         assert self.control is not None
-        while self.paused:
-            self._take(self.control(True))
+        self._take(self.control(True))
+        return self.paused
+
+    def changes(self) -> dict[str, float | str]:
+        """The settings to go on with that have not been asked for yet."""
+        changed, self.changed = self.changed, {}
+        return changed
 
     def _take(self, command: Command | None) -> None:
         if command == "pause":
@@ -149,6 +165,8 @@ class _Commands:
             self.paused = False
         elif command == "stop":
             self.paused, self.stopped = False, True
+        elif isinstance(command, Change):
+            self.changed |= dict(command.settings)
 
 
 class Runs:
@@ -166,6 +184,7 @@ class Runs:
         self.evaluated = -1
         self.seconds = self.evaluation_seconds = 0.0
         self.recent: list[dict[str, Floats]] = []
+        self.changes: dict[int, dict[str, float | str]] = {}
         self.reported, self.reported_tokens = 0.0, self.tokens
         self._build()
         self.start_clock()
@@ -212,6 +231,31 @@ class Runs:
 
     def elapsed(self) -> float:
         return self.seconds + time.perf_counter() - self._started
+
+    def change(self, settings: Mapping[str, float | str]) -> Iterator[RunEvent]:
+        """Go on with other settings.
+
+        Raises:
+            SettingError: one of them cannot change, or not to this.
+        """
+        if settings:
+            self._take_over(settings)
+            self.changes[self.step] = {**self.changes.get(self.step, {}), **settings}
+            yield from self.report()
+            yield from self.tell_changes()
+
+    def _take_over(self, settings: Mapping[str, float | str]) -> None:
+        self.experiment = with_changes(self.experiment, self.arm, settings)
+        self.config = self.experiment.arm(self.arm)
+        assert isinstance(self.config, QLearningConfig) and isinstance(self.method, QLearning)
+        self.method.change(self.config)
+        if "evaluator" in self.__dict__:
+            self.evaluator.change(self.config)
+
+    def tell_changes(self) -> Iterator[RunEvent]:
+        """What has changed at this step."""
+        if self.step in self.changes:
+            yield from self.tell_each(Changed(self.step, self.changes[self.step]))
 
     def train_step(self) -> None:
         """One optimizer step of every seed."""
@@ -294,6 +338,10 @@ class Runs:
         states = zip(self.model.states(), self.method.states(), self.tokens, strict=True)
         for index, (weights, state, tokens) in enumerate(states):
             state |= {name: torch.from_numpy(codes) for name, codes in self.discovery.state(index).items()}
+            if self.changes:
+                state["changes"] = torch.frombuffer(
+                    bytearray(json.dumps(self.changes).encode()), dtype=torch.uint8
+                )
             counters = [self.step, self.samples, tokens, self.elapsed(), self.evaluation_seconds]
             state["counters"] = torch.tensor(counters, dtype=torch.float64)
             made.append(Checkpoint(self.step, save_tensors(weights), save_tensors(state)))
@@ -303,11 +351,17 @@ class Runs:
         """Go on from a checkpoint of every run.
 
         Raises:
-            ValueError: the checkpoints are of different steps.
+            ValueError: the checkpoints are of different steps, or the runs changed in different ways.
         """
         if len({checkpoint.step for checkpoint in checkpoints}) > 1:
             raise ValueError("runs that train together must go on from the same step")
         states = [load(checkpoint.resume) for checkpoint in checkpoints]
+        changes = [state["changes"].numpy().tobytes() if "changes" in state else b"{}" for state in states]
+        if len(set(changes)) > 1:
+            raise ValueError("runs that train together must have changed in the same way")
+        self.changes = {int(step): settings for step, settings in json.loads(changes[0]).items()}
+        for settings in self.changes.values():
+            self._take_over(settings)
         counters = np.array([state["counters"].tolist() for state in states])
         self.method.load_states(states)
         self.discovery.load([{name: codes.numpy() for name, codes in state.items()} for state in states])

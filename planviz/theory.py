@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from planviz.rewards import Reward, Steps
+from planviz.rewards import Reward, all_steps
 from planviz.task import Bools, Ints, Task
 
 Floats = npt.NDArray[np.float64]
@@ -95,7 +95,8 @@ def optimal_q(
 ) -> Floats:
     """(T, n, n) indexed [t, c, k]: the fixed point of Q(t,c,k) = r + γ · max_k' Q(t,k,k'), no bootstrap at k = t.
 
-    Value iteration from Q = 0, as if every path had taken edges only so far. For the process reward with γ = 1 on an
+    Value iteration from Q = 0, as if every path had taken edges only so far and repeated no node but the current one
+    (`rewards.all_steps`): the history of a path is not part of (t, c, k). For the process reward with γ = 1 on an
     acyclic graph this is A(c, k) + R(t, k) − 1. Targets do not affect each other: one is solved at a time, so that the
     result is all the memory needed.
 
@@ -103,17 +104,19 @@ def optimal_q(
         targets: (T,) the targets wanted, all n of them by default: that takes 8 n³ bytes, 0.5 GB for n = 400.
 
     Raises:
-        ValueError: the values do not settle within `sweeps` sweeps.
+        ValueError: without a discount the values grow without end, or they do not settle within `sweeps` sweeps.
     """
     chosen = range(task.nodes) if targets is None else targets
     q_values = np.empty((len(chosen), task.nodes, task.nodes))
     for table, target in zip(q_values, chosen, strict=True):
-        arrives = np.broadcast_to(np.arange(task.nodes) == target, table.shape)
-        rewards = reward(Steps(arrives=arrives, is_edge=task.adjacency, edges_so_far=task.adjacency))
-        best = np.zeros(task.nodes)  # max_k' Q(t, k, k') for every k
+        rewards = reward(all_steps(task, int(target)))
+        if discount >= 1 and gains_without_end(rewards, int(target)):
+            raise ValueError(GROWS)
+        best = np.zeros(task.nodes)  # max_k' Q(t, k, k') for every k, and 0 at t, where paths end
         for _ in range(sweeps):
-            table[:] = rewards + discount * np.where(arrives, 0.0, best)
+            np.add(rewards, discount * best, out=table)
             previous, best = best, table.max(axis=1)
+            best[target] = 0.0
             if np.abs(best - previous).max() < tolerance:
                 break
         else:
@@ -121,6 +124,31 @@ def optimal_q(
                 f"the Q-values did not settle within {sweeps} sweeps; try a discount below {discount:g}"
             )
     return q_values
+
+
+GROWS = (
+    "without a discount (γ = 1) a path can collect reward round after round, so its value has no end; "
+    "lower the discount, or give no step away from the target a positive reward"
+)
+
+
+def gains_without_end(rewards: Floats, target: int) -> bool:
+    """Whether some round of steps, none of them to the target, adds up to a positive reward.
+
+    A path that may end anywhere gains most within n − 1 steps if there is none (Bellman and Ford).
+
+    Args:
+        rewards: (n, n) indexed [c, k].
+    """
+    steps = np.delete(np.delete(rewards, target, axis=0), target, axis=1)
+    if not (steps > 0).any():
+        return False
+    gains = np.zeros(len(steps))
+    for _ in range(len(steps) + 1):
+        previous, gains = gains, np.maximum(gains, (steps + gains).max(axis=1))
+        if (gains <= previous + 1e-9).all():
+            return False
+    return True
 
 
 def q_error(task: Task, learned: Floats, optimal: Floats, visited: Bools) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from planviz.config import (
     SplitConfig,
 )
 from planviz.events import (
+    Changed,
     Checkpoint,
     Command,
     Evaluation,
@@ -117,7 +118,7 @@ def without_clock(events: Iterable[Event]) -> list[object]:
                 step, samples, tokens, *_ = resume.pop("counters").tolist()
                 tensors = {name: tensor.numpy() for name, tensor in resume.items()}
                 kept.append((event.step, event.weights, tensors, step, samples, tokens))
-            case SampledPaths() | Started() | Finished() | Failed():
+            case SampledPaths() | Started() | Changed() | Finished() | Failed():
                 kept.append(event)
     return kept
 

@@ -16,7 +16,7 @@ from planviz.metrics import sampled_metrics
 from planviz.models import PlanningModel
 from planviz.models.tabular import TabularModel
 from planviz.packing import Paths
-from planviz.rewards import REWARDS
+from planviz.rewards import process_reward, reward_of
 from planviz.rollout import sample_paths
 from planviz.task import OUTCOMES, Task
 from planviz.theory import (
@@ -243,7 +243,7 @@ def to_theory(found: Found) -> dict[str, float]:
 @pytest.mark.parametrize("discount", [1.0, 0.5])
 def test_the_optimal_q_values_have_no_error(reward: Any, discount: float, task: Task) -> None:
     arm = QLearningConfig(reward=reward, discount=discount)
-    perfect = table(optimal_q(task, REWARDS[arm.reward], discount), elsewhere=99)
+    perfect = table(optimal_q(task, reward_of(arm), discount), elsewhere=99)
     assert to_theory(measure(perfect, perfect, task, arm)) == {"q_error": 0, "q_error_max": 0}
 
 
@@ -255,7 +255,7 @@ def test_the_table_of_cooccurrences_has_no_divergence(arm: ArmConfig, task: Task
 
 @markov_kinds
 def test_q_errors_are_those_at_the_steps_of_the_texts(kind: str, task: Task) -> None:
-    model, optimal = model_of(kind, task), optimal_q(task, REWARDS["process"])
+    model, optimal = model_of(kind, task), optimal_q(task, process_reward)
     found = to_theory(measure(model, model, task, QLearningConfig()))
     visited = np.zeros_like(optimal, dtype=bool)
     means = []
@@ -291,7 +291,7 @@ def test_the_divergence_from_the_cooccurrences_is_that_of_theory(kind: str, task
 def test_of_many_texts_some_are_compared(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("planviz.evaluation.THEORY_TEXTS", 5)
     model = model_of("tabular", task)
-    optimal = optimal_q(task, REWARDS["process"])
+    optimal = optimal_q(task, process_reward)
     chosen = [task.texts[round(i * (len(task.texts) - 1) / 4)] for i in range(5)]
     errors = [
         np.abs(logits_table(model)[text[-1], current, :-1] - optimal[text[-1], current])

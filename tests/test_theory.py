@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import tracemalloc
 from functools import partial
 from itertools import pairwise
@@ -11,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planviz.config import GraphConfig
-from planviz.rewards import outcome_reward, process_reward
+from planviz.config import GraphConfig, QLearningConfig
+from planviz.rewards import outcome_reward, process_reward, reward_of
 from planviz.theory import (
     cooccurrence_divergence,
     cooccurrence_policy,
     count_correct_paths,
+    gains_without_end,
     optimal_q,
     q_error,
 )
@@ -161,6 +163,31 @@ def test_with_a_discount_a_step_along_an_edge_is_worth_its_distance(
         for current, following in graph.edges:
             if following in distance and current != target:
                 assert q[target, current, following] == pytest.approx(discount ** distance[following])
+
+
+@given(graphs(), st.integers(0, 2**32 - 1))
+def test_rewards_that_can_be_gained_without_end_are_found(config: GraphConfig, seed: int) -> None:
+    """networkx finds rounds of negative length; a round through the target is none, because paths end there."""
+    random, nodes = np.random.default_rng(seed), len(networkx_graph(config))
+    rewards = random.choice([-2.0, -1.0, 0.0, 0.5], size=(nodes, nodes), p=[0.5, 0.3, 0.1, 0.1])
+    costs = nx.from_numpy_array(-rewards + 1e3, create_using=nx.DiGraph)  # all edges, also of cost 0
+    for *_, data in costs.edges(data=True):
+        data["weight"] -= 1e3
+    costs.remove_node(0)
+    assert gains_without_end(rewards, 0) == nx.negative_edge_cycle(costs)
+
+
+def test_values_without_end_are_an_error_at_once() -> None:
+    task = task_of(listed(100, [(node, node + 1) for node in range(99)]))
+    for arm in (
+        QLearningConfig(reward="custom", repeat_reward=1.01),  # staying where one is, for ever
+        QLearningConfig(reward="custom", step_reward=0.1, invalid_edge_reward=0),
+    ):
+        began = time.perf_counter()
+        with pytest.raises(ValueError, match="lower the discount"):
+            optimal_q(task, reward_of(arm))
+        assert time.perf_counter() - began < 1
+        assert np.isfinite(optimal_q(task, reward_of(arm), 0.9, targets=[99])).all()
 
 
 def test_values_that_do_not_settle_are_an_error() -> None:

@@ -34,26 +34,20 @@ from planviz.config import QLearningConfig
 from planviz.methods.base import Floats, Method, StepResult, per_seed, with_prefix, without_prefix
 from planviz.models.base import PlanningModel
 from planviz.packing import PackedPaths, Paths, at_cells, pack
-from planviz.rewards import REWARDS, Steps
+from planviz.rewards import Reward, reward_of, steps_of
 from planviz.rollout import sample_paths
-from planviz.task import Task, edges_taken, text_arrays
+from planviz.task import Task, text_arrays
 
 
-def path_rewards(task: Task, paths: Paths, reward: str) -> Floats:
+def path_rewards(task: Task, paths: Paths, reward: Reward) -> Floats:
     """The reward of every step of the paths, (S, B, L), 0 after the end of a path."""
     pairs, tokens, lengths = paths.flat()
-    is_edge = edges_taken(task, pairs, tokens)
-    steps = Steps(
-        arrives=tokens == pairs[:, 1:],
-        is_edge=is_edge,
-        edges_so_far=is_edge.cumprod(axis=1).astype(bool),
-    )
-    rewards: Floats = REWARDS[reward](steps)  # type: ignore[index]
     inside = np.arange(tokens.shape[1]) < lengths[:, None]
+    rewards = reward(steps_of(task, pairs, tokens))
     return np.where(inside, rewards, 0.0).reshape(paths.tokens.shape)
 
 
-def step_rewards(task: Task, batch: PackedPaths, reward: str) -> Tensor:
+def step_rewards(task: Task, batch: PackedPaths, reward: Reward) -> Tensor:
     """The reward of every step, (S, N) float."""
     return torch.from_numpy(at_cells(path_rewards(task, batch.paths, reward), batch.cell)).float()
 
@@ -81,17 +75,22 @@ class QLearning(Method):
         generators: Sequence[Generator],
     ) -> None:
         super().__init__(model, config, generators)
-        self.base, self.task, self.config = base, task, config
+        self.base, self.task = base, task
+        self.change(config)
         if config.calibrate_head:
             calibrate_head(model, task)
         self.target = copy.deepcopy(model).requires_grad_(False)
         self.memory: Paths | None = None
 
+    def change(self, config: QLearningConfig) -> None:
+        """Go on with other settings of those that `CHANGEABLE` names; paths in the memory get the new rewards."""
+        self.config, self.reward = config, reward_of(config)
+
     def step(self) -> StepResult:
         sampled = self._sample()
         paths = self._remember(sampled) if self.config.replay > 0 else sampled
         batch = pack(paths)
-        rewards = step_rewards(self.task, batch, self.config.reward)
+        rewards = step_rewards(self.task, batch, self.reward)
         with torch.no_grad():
             targets = q_targets(self.target(batch).amax(dim=2), batch, rewards, self.config.discount)
         taken = torch.from_numpy(batch.token)[:, :, None]
@@ -106,7 +105,7 @@ class QLearning(Method):
         self._follow()
         values = {
             "loss": losses.detach().double().numpy(),
-            "reward": path_rewards(self.task, sampled, self.config.reward).sum(axis=2).mean(axis=1),
+            "reward": path_rewards(self.task, sampled, self.reward).sum(axis=2).mean(axis=1),
         }
         return StepResult(self.config.batch_size, sampled.lengths.sum(axis=1), sampled, values)
 

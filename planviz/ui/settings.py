@@ -9,6 +9,7 @@ import streamlit as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from planviz.arms import TERMS
 from planviz.ui.state import change, draft
 
 
@@ -36,6 +37,12 @@ def setting_input(key: str, **options: Any) -> None:
         st.toggle(**common)
     else:
         _number(field, common)
+
+
+def settings_of(section: BaseModel) -> list[str]:
+    """The names of the settings of a section that mean something with the others as they are."""
+    custom = getattr(section, "reward", None) == "custom"
+    return [name for name in type(section).model_fields if custom or name not in TERMS]
 
 
 def unlike_paper(section: BaseModel) -> dict[str, tuple[Any, Any]]:

@@ -7,7 +7,7 @@ import streamlit as st
 from planviz.config import BASE, ExperimentConfig
 from planviz.figures import style
 from planviz.ui import lab
-from planviz.ui.settings import setting_input, unlike_paper
+from planviz.ui.settings import setting_input, settings_of, unlike_paper
 from planviz.ui.state import change, chosen_arms, draft, notify, open_experiment, set_chosen_arms
 from planviz.ui.text import sentence
 
@@ -77,7 +77,7 @@ def _arm_settings() -> None:
             st.caption(style.arm_label(name))
             prefix = BASE if name == BASE else f"arms.{name}"
             with st.grid("auto", min_column_width=180):
-                for setting in type(draft().arm(name)).model_fields:
+                for setting in settings_of(draft().arm(name)):
                     if setting != "method":
                         setting_input(f"{prefix}.{setting}")
             _variant(prefix, name)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,7 @@ from planviz.models import PlanningModel
 from planviz.models.base import Cache
 from planviz.models.tabular import TabularModel
 from planviz.packing import Paths, pack
-from planviz.rewards import process_reward
+from planviz.rewards import process_reward, reward_of
 from planviz.rollout import sample_paths
 from planviz.task import Ints, Task
 from planviz.theory import optimal_q
@@ -80,11 +81,13 @@ OUTCOME = [
     ("reward", "expected", "at_once"), [("process", PROCESS, -1.0), ("outcome", OUTCOME, 0.0)]
 )
 def test_targets_worked_out_by_hand(
-    reward: str, expected: list[list[float]], at_once: float, task: Task
+    reward: Literal["outcome", "process"], expected: list[list[float]], at_once: float, task: Task
 ) -> None:
     """`at_once` is what stopping at s is worth."""
     values = torch.from_numpy(VALUES[BATCH.cell % 3]).float()
-    targets = q_targets(values, BATCH, step_rewards(task, BATCH, reward), discount=0.9)
+    targets = q_targets(
+        values, BATCH, step_rewards(task, BATCH, reward_of(QLearningConfig(reward=reward))), discount=0.9
+    )
     for seed, rows in enumerate((expected, expected[::-1], [*expected[1:], [at_once]])):
         by_hand = torch.tensor([value for row in rows for value in row])
         torch.testing.assert_close(targets[seed, BATCH.inside[seed]], by_hand)
@@ -96,6 +99,18 @@ def method_of(task: Task, kind: str = "transformer", seeds: int = SEEDS, **confi
     )
     settings = QLearningConfig(**{"batch_size": 16, "calibrate_head": False} | config)
     return QLearning(model, base, task, settings, generators(*range(seeds)))
+
+
+def custom_value(task: Task, config: QLearningConfig, path: list[int], target: int) -> float:
+    """What the last step of a path is worth under a custom reward."""
+    *before, current, token = path
+    return (
+        config.step_reward
+        + config.arrive_reward * (token == target)
+        + config.invalid_edge_reward * (not task.graph.has_edge(current, token))
+        + config.dead_end_reward * (token != task.eos and not nx.has_path(task.graph, token, target))
+        + config.repeat_reward * (token != task.eos and token in [*before, current])
+    )
 
 
 def naive_loss(
@@ -110,7 +125,11 @@ def naive_loss(
             edge = task.graph.has_edge(current, token)
             unbroken &= edge
             arrives = token == target
-            value = float(arrives and unbroken) if config.reward == "outcome" else arrives - (not edge)
+            value = {
+                "outcome": float(arrives and unbroken),
+                "process": arrives - (not edge),
+                "custom": custom_value(task, config, [source, *path[: j + 1]], target),
+            }[config.reward]
             if j + 1 < len(path):
                 value += config.discount * next_values[j + 1].max().item()
             errors.append(logits[j, token] - value)
@@ -120,15 +139,23 @@ def naive_loss(
     return torch.where(sizes > 1, linear, sizes**2).mean()
 
 
+TERMS = {"arrive_reward": 2.0, "step_reward": -0.25, "dead_end_reward": -0.5, "repeat_reward": 0.75}
+
+
 @kinds
-@pytest.mark.parametrize("reward", ["outcome", "process"])
+@pytest.mark.parametrize("reward", ["outcome", "process", "custom"])
 @pytest.mark.parametrize("off_policy", [True, False])
 def test_a_step_follows_the_gradient_of_the_equation(
     kind: str, reward: str, off_policy: bool, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The target network is the one from before the step."""
     recorded = record_paths(monkeypatch, "planviz.methods.q_learning")
-    config: dict[str, Any] = {"reward": reward, "off_policy": off_policy, "discount": 0.7, "exploration": 0.3}
+    config: dict[str, Any] = {
+        "reward": reward,
+        "off_policy": off_policy,
+        "discount": 0.7,
+        "exploration": 0.3,
+    } | TERMS
     method = method_of(task, kind, learning_rate=0.05, **config)
     for _ in range(2):
         models, targets = ([plain(m, seed) for seed in range(SEEDS)] for m in (method.model, method.target))
@@ -319,3 +346,35 @@ def test_a_table_of_q_values_learns_the_optimal_ones_where_it_goes() -> None:
     for _ in range(250):
         method.step()
     assert max(distances()) < 0.05
+
+
+def test_another_reward_changes_the_targets_from_the_next_step_on(task: Task) -> None:
+    """The same weights and the same draws, so the same paths; only what their steps are worth differs."""
+    one, other = (method_of(task, "tabular", exploration=0.5) for _ in range(2))
+    for method in (one, other):
+        method.step()
+    other.change(other.config.model_copy(update={"reward": "custom", "step_reward": -1.0}))
+    steps = [method.step() for method in (one, other)]
+    np.testing.assert_array_equal(steps[0].paths.tokens, steps[1].paths.tokens)
+    lengths = steps[0].paths.lengths.mean(axis=1)
+    np.testing.assert_allclose(steps[0].values["reward"] - steps[1].values["reward"], lengths, rtol=1e-6)
+    assert (steps[0].values["loss"] != steps[1].values["loss"]).all()
+
+
+def test_after_a_change_the_values_go_to_the_new_optimum() -> None:
+    """A table learns Q* of the process reward and then, without a new start, that of another one."""
+    graph = listed(6, [(0, 1), (0, 2), (1, 3), (2, 3), (1, 4), (3, 4), (4, 5), (2, 5)])
+    task = dataclasses.replace(task_of(graph, train_share=0.8), max_steps=30)
+    config = {"batch_size": 64, "learning_rate": 0.03, "exploration": 0.5, "target_decay": 0.0}
+    method = method_of(task, "tabular", seeds=1, **config)
+    assert isinstance(method.model, TabularModel)
+    table = method.model.table
+    sources, targets = torch.from_numpy(task.train_pairs).T
+    changed = QLearningConfig(**config, reward="custom", step_reward=-0.5, arrive_reward=3.0)
+    for settings, steps in ((method.config, 250), (changed, 250)):
+        expected = torch.from_numpy(optimal_q(task, reward_of(settings))).float()[targets, sources]
+        assert (table[0, targets, sources, :-1] - expected).abs().max() > 0.8
+        method.change(settings)
+        for _ in range(steps):
+            method.step()
+        assert (table[0, targets, sources, :-1] - expected).abs().max() < 0.05
