@@ -1,7 +1,9 @@
 """How a server answers while others use it: `python -m benchmarks.load` drives a real one and prints the figures.
 
-One idle visitor is the measure. Then the same pages while two runs train, and while 30 visitors, 10 of whom started
-runs, look at pages at once. Ratios to the idle server can be compared between machines, seconds cannot.
+One visitor of an idle server is the measure. Then the same pages while two runs train, and also while those who
+started them watch their live charts; and while 30 visitors, 10 of whom started runs, look at pages at once. Whoever
+looks at a page that refreshes itself asks for it again and again, as a browser does. Ratios to the idle server can be
+compared between machines, seconds cannot.
 """
 
 from __future__ import annotations
@@ -43,12 +45,19 @@ def rounds(visitor: Visitor, count: int, going: Callable[[], bool] = lambda: Tru
     return [visitor.open(page) for _ in range(count) for page in PAGES if going()]
 
 
+def watch(visitor: Visitor, enough: threading.Event) -> None:
+    """Look at the live charts until it is enough."""
+    visitor.open("train")
+    while not enough.is_set():
+        visitor.look(1.0)
+
+
 def look_around(visitor: Visitor, until: float, chance: random.Random) -> list[float]:
     """Open pages, with time to look at them in between."""
     seconds = []
     while time.monotonic() < until:
         seconds.append(visitor.open(chance.choice(PAGES)))
-        threading.Event().wait(chance.uniform(*THINK))
+        visitor.look(chance.uniform(*THINK))
     return seconds
 
 
@@ -67,18 +76,31 @@ def measure(
         idle = rounds(one, repeats)
         told: dict[str, Any] = {"idle": figures(idle), "memory": {"idle": resident_bytes(process)}}
 
-        one.open("")
-        one.press("", START)
-        wait_for(lambda: trains(1), 60, "a run that trains")
-        told["two runs train"] = figures(rounds(one, repeats, lambda: trains(1)), idle)
-        one.close()
+        others = Visitor(port), Visitor(port)
+        for other in others:
+            other.open("")
+            other.press(START)
+        wait_for(lambda: trains(2), 60, "two runs that train")
+        told["two runs train"] = figures(rounds(one, repeats, lambda: trains(2)), idle)
+        with ThreadPoolExecutor(len(others)) as pool:
+            seen = threading.Event()
+            watching = [pool.submit(watch, other, seen) for other in others]
+            told["two runs train, watched"] = figures(rounds(one, repeats, lambda: trains(2)), idle)
+            seen.set()
+            for watched in watching:
+                watched.result()
+        for other in others:
+            other.press("Stop")
+        wait_for(lambda: not trains(1), 60, "the end of all runs")
+        for visitor in (one, *others):
+            visitor.close()
 
         crowd = [Visitor(port) for _ in range(visitors)]
         for visitor in crowd:
             visitor.open("")
         told["memory"]["crowd opened"] = resident_bytes(process)
         for visitor in crowd[:starters]:
-            visitor.press("", START)
+            visitor.press(START)
         until = time.monotonic() + 60 * minutes
         with ThreadPoolExecutor(visitors) as pool:
             found = pool.map(look_around, crowd, [until] * visitors, map(random.Random, range(visitors)))

@@ -17,7 +17,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets import Subprotocol
 from websockets.sync.client import connect
 
-PAGES = ("", "build", "train", "compare", "paths")
+PAGES = ("", "build", "train", "compare", "paths", "runs")
 LONGEST = 120.0
 """Seconds to wait for a page."""
 
@@ -38,24 +38,40 @@ class Visitor:
         """The ids of the buttons on the page, by their labels."""
         self.query = ""
         """The query of the page's address, as the server set it last."""
+        self._page = ""
+        self._refreshing: dict[str, float] = {}
+        """Seconds after which a part of the page is to be asked for again."""
 
     def open(self, page: str) -> float:
         """Ask for a page; the seconds until it was complete."""
-        self.buttons = {}
-        message = BackMsg()
-        message.rerun_script.page_name = page
-        message.rerun_script.query_string = self.query
-        return self._ask(message)
+        self.buttons, self._refreshing, self._page = {}, {}, page
+        return self._ask(self._rerun())
 
-    def press(self, page: str, label: str) -> float:
+    def look(self, seconds: float) -> None:
+        """Look at the page, and ask as browsers do for those of its parts that refresh themselves."""
+        until = time.monotonic() + seconds
+        due = {part: time.monotonic() + every for part, every in self._refreshing.items()}
+        while due:
+            part = min(due, key=lambda part: due[part])
+            if due[part] > until:
+                break
+            time.sleep(max(0.0, due[part] - time.monotonic()))
+            message = self._rerun()
+            message.rerun_script.fragment_id, message.rerun_script.is_auto_rerun = part, True
+            self._ask(message, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
+            due = {
+                known: time.monotonic() + every if known == part else due.get(known, time.monotonic() + every)
+                for known, every in self._refreshing.items()
+            }
+        time.sleep(max(0.0, until - time.monotonic()))
+
+    def press(self, label: str) -> float:
         """Press a button of the page that is open; the seconds until the page was complete again.
 
         Raises:
             KeyError: the page has no such button.
         """
-        message = BackMsg()
-        message.rerun_script.page_name = page
-        message.rerun_script.query_string = self.query
+        message = self._rerun()
         state = message.rerun_script.widget_states.widgets.add()
         state.id, state.trigger_value = self.buttons[label], True
         return self._ask(message)
@@ -63,8 +79,15 @@ class Visitor:
     def close(self) -> None:
         self._until_closed.close()
 
-    def _ask(self, message: BackMsg) -> float:
-        started = time.monotonic()
+    def _rerun(self) -> BackMsg:
+        message = BackMsg()
+        message.rerun_script.page_name = self._page
+        message.rerun_script.query_string = self.query
+        return message
+
+    def _ask(self, message: BackMsg, *enough: ForwardMsg.ScriptFinishedStatus.ValueType) -> float:
+        """The seconds until the whole page, or what else is enough, was complete."""
+        started, refreshing = time.monotonic(), dict[str, float]()
         self._connection.send(message.SerializeToString())
         while True:
             answer = ForwardMsg()
@@ -76,8 +99,16 @@ class Visitor:
                     self.buttons[element.button.label] = element.button.id
             elif kind == "page_info_changed":
                 self.query = answer.page_info_changed.query_string
-            elif kind == "script_finished" and answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
-                return time.monotonic() - started
+            elif kind == "auto_rerun":
+                refreshing[answer.auto_rerun.fragment_id] = answer.auto_rerun.interval
+            elif kind == "script_finished":
+                if answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+                    self._refreshing = refreshing
+                    return time.monotonic() - started
+                if answer.script_finished in enough:
+                    self._refreshing |= refreshing
+                    return time.monotonic() - started
+                refreshing = {}
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def test_many_visitors_are_answered_and_have_runs_of_their_own(tmp_path: Path) -
                 )
         for visitor in visitors[:3]:
             visitor.open("")
-            visitor.press("", START)
+            visitor.press(START)
         experiments = [
             record for record in Store(tmp_path).experiments() if not record.id.startswith("demo-")
         ]
