@@ -1,7 +1,8 @@
 """An experiment as a folder of plain files, and back.
 
 config.toml, experiment.json (name, tags and star), metrics.csv (a row a run, evaluation and split), steps.csv,
-paths.jsonl (a line a run, evaluation, split and query) and checkpoints/<arm>-seed<seed>/<step>.safetensors.
+paths.jsonl (a line a run, evaluation, split and query), changes.jsonl (what changed while a run trained, if anything)
+and checkpoints/<arm>-seed<seed>/<step>.safetensors.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from safetensors.numpy import load, save
 from planviz.config import PRESETS, ExperimentConfig, read_toml, to_toml
 from planviz.events import Checkpoint, Evaluation, Event, Finished, SampledPaths
 from planviz.runs.bundle_events import MEASURED, Bounds, BundleError, check_size, read_events
+from planviz.runs.changes import read_changes, write_changes
 from planviz.runs.records import MAX_NAME, MAX_TAGS, ExperimentRecord, LabelError, RunRecord
 from planviz.runs.store import EVALUATION_COLUMNS, Store
 from planviz.runs.weights import WeightsError, check_weights
@@ -68,6 +70,7 @@ def export_experiment(store: Store, experiment_id: str, folder: Path, *, compact
     _write(folder / "metrics.csv", metrics_csv(store.evaluations(experiment_id)))
     steps = store.steps(experiment_id, max_points=None).drop(columns="run")
     _write(folder / "steps.csv", steps.to_csv(index=False, lineterminator="\n"))
+    write_changes(store, experiment_id, folder)
     runs = store.runs(experiment_id)
     with (folder / "paths.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         for run in runs:
@@ -114,12 +117,15 @@ def import_experiment(
         about = _read_about(folder)
         bounds, shapes = _model(config)
         events = read_events(folder, bounds)
+        for run, changed in read_changes(folder, config, bounds):
+            if run in events:
+                events[run].append(changed)
         if about is not None and preset is None and about.preset in PRESETS:
             preset = about.preset
         experiment_id = store.create_experiment(config, preset, experiment_id=experiment_id)
         try:
-            for run in store.runs(experiment_id):
-                _import_run(store, run, events.get((run.arm, run.seed), []), folder, shapes)
+            for record in store.runs(experiment_id):
+                _import_run(store, record, events.get((record.arm, record.seed), []), folder, shapes)
             if about is not None:
                 name = None if about.name == config.name else about.name
                 store.update_experiment(experiment_id, name=name, tags=about.tags, starred=about.starred)

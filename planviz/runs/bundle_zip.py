@@ -22,12 +22,13 @@ from typing import BinaryIO
 from planviz.config import SettingError
 from planviz.runs.bundle import ABOUT, export_experiment, import_experiment
 from planviz.runs.bundle_events import MAX_BYTES, BundleError
+from planviz.runs.changes import FILE
 from planviz.runs.store import Store
 
 MAX_FILES = 50_000
 MAX_TOTAL = 4 * 2**30
 """Bytes of all files together, unpacked."""
-TABLES = ("config.toml", "metrics.csv", "steps.csv", "paths.jsonl", ABOUT)
+TABLES = ("config.toml", "metrics.csv", "steps.csv", "paths.jsonl", ABOUT, FILE)
 REQUIRED = ("config.toml", "metrics.csv")
 CHUNK = 2**20
 

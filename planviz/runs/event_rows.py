@@ -12,6 +12,7 @@ import pandas as pd
 
 from planviz.config import ExperimentConfig, parse
 from planviz.events import (
+    Changed,
     Checkpoint,
     Evaluation,
     Event,
@@ -38,6 +39,8 @@ def write_event(db: sqlite3.Connection, run_id: str, event: Event) -> None:
             db.execute("UPDATE runs SET started = coalesce(started, ?) WHERE id = ?", (time.time(), run_id))
             # Reports come by the clock: those after the checkpoint would mix with the ones now to come.
             db.execute("DELETE FROM steps WHERE run_id = ? AND step > ?", (run_id, step))
+            # So would changes that the checkpoint does not know; those of its own step are told again.
+            db.execute("DELETE FROM changes WHERE run_id = ? AND step >= ?", (run_id, step))
         case StepMetrics(step=step, samples=samples, seconds=seconds):
             update_run(db, run_id, state="running", step=step, samples=samples, seconds=seconds)
             _insert(db, "steps", run_id, step, samples, event.tokens, seconds, _json(event.values))
@@ -52,6 +55,9 @@ def write_event(db: sqlite3.Connection, run_id: str, event: Event) -> None:
             update_run(db, run_id, step=step)
         case Paused(step=step):
             update_run(db, run_id, state="paused", step=step)
+        case Changed(step=step, settings=settings):
+            update_run(db, run_id, step=step)
+            _insert(db, "changes", run_id, step, json.dumps(settings), time.time())
         case Finished(step=step, stopped=stopped):
             state = "stopped" if stopped else "finished"
             update_run(db, run_id, state=state, step=step, finished=time.time())

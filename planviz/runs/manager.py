@@ -17,8 +17,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from planviz.config import BASE, ExperimentConfig
-from planviz.events import Command
+from planviz.events import Change, Command
 from planviz.runs import memory, processes
+from planviz.runs.changes import changed_until, check_change
 from planviz.runs.inspections import Inspections
 from planviz.runs.ownership import Lease
 from planviz.runs.records import ACTIVE, RESUMABLE, RunError, RunRecord
@@ -115,11 +116,13 @@ class RunManager(Inspections):
 
     def send(self, run_ids: Sequence[str], command: Command) -> None:
         """Command some runs, and those that train together with them. A queued run can only be stopped; one that
-        has ended takes no notice.
+        has ended takes no notice, but cannot be changed.
 
         Raises:
             KeyError: there is no such run.
-            RunError: another planviz process works on one of them, or the store cannot be written.
+            RunError: another planviz process works on one of them, the store cannot be written, or a run that does not
+                train shall be changed.
+            SettingError: a change asks for what cannot be.
         """
         with self._lock:
             runs = [self.store.run(run_id) for run_id in run_ids]
@@ -133,7 +136,7 @@ class RunManager(Inspections):
         """Command all runs of an experiment. "pause" also holds back those that wait, until "resume".
 
         Raises:
-            RunError: another planviz process works on one of them, or the store cannot be written.
+            RunError, SettingError: as in `send`.
         """
         with self._lock, self._writing():
             if command == "pause":
@@ -166,6 +169,8 @@ class RunManager(Inspections):
         for run in active:
             if run.owner != self.owner:
                 raise RunError(f"the run {run.arm} with seed {run.seed} belongs to another planviz process")
+        if isinstance(command, Change):
+            check_change(self.store, runs, command)
         for supervisor in {self._live[run.id] for run in active if run.id in self._live}:
             supervisor.send(command)
         for run in active:
@@ -282,9 +287,14 @@ class RunManager(Inspections):
         if size > 1 and self.worker_bytes is not None:
             config = self.store.experiment(first.experiment_id).config
             size = memory.most_seeds(config, first.arm, size, self.worker_bytes)
-        resumes_at = self.store.resume_step(first.id)
-        same = (r for r in siblings if r.arm == first.arm and self.store.resume_step(r.id) == resumes_at)
+        begins = self._beginning(first)
+        same = (r for r in siblings if r.arm == first.arm and self._beginning(r) == begins)
         return list(itertools.islice(same, size))
+
+    def _beginning(self, run: RunRecord) -> object:
+        """From which step a run goes on, and with what changes: only runs that agree in that can train together."""
+        step = self.store.resume_step(run.id)
+        return step, changed_until(self.store, run.id, step)
 
     def _launch(self, runs: Sequence[RunRecord]) -> None:
         """Start one process for runs of one arm that begin, or go on from, the same step."""

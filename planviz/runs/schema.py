@@ -54,7 +54,15 @@ _VERSION_2 = (
 )
 """Who started an experiment, what it is marked with, and its main numbers at one state of its progress."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3 = (
+    """CREATE TABLE changes (
+        run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+        step INTEGER NOT NULL, settings TEXT NOT NULL, time REAL NOT NULL,
+        PRIMARY KEY (run_id, step)) WITHOUT ROWID""",
+)
+"""The settings that changed while a run trained, and after which of its steps."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 
 
 class StoreError(ValueError):

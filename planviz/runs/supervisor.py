@@ -12,7 +12,7 @@ from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from planviz.events import Command, Evaluation, Failed, Finished, Paused, RunEvent, StepMetrics
+from planviz.events import Change, Command, Evaluation, Failed, Finished, Paused, RunEvent, StepMetrics
 from planviz.runs import memory, processes, worker
 from planviz.runs.records import RunRecord, State
 from planviz.runs.store import Store
@@ -80,7 +80,9 @@ class Supervisor(threading.Thread):
     def send(self, command: Command) -> None:
         """Hand a command to the worker. One that has ended meanwhile takes no notice."""
         with self._sending:
-            if not self.trouble:
+            if not self.trouble or isinstance(
+                command, Change
+            ):  # a worker takes changes while it is paused, too
                 self._tell(command)
             elif command != "pause":
                 self._asked = command

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from planviz.events import QueryPaths, SampledPaths
+from planviz.events import Changed, QueryPaths, SampledPaths
 from planviz.runs import schema
+from planviz.runs.changes import changes
 from planviz.runs.schema import Database, StoreError
 from planviz.runs.store import Store
 from tests.runs.conftest import experiment
@@ -88,6 +89,9 @@ def test_everything_in_a_store_of_the_first_schema_is_found_again(old_home: Path
     assert store.latest_paths("r1", "test") == SampledPaths(
         8, "test", (QueryPaths(0, 2, ((1, 2),), (5,), ("correct",)),)
     )
+    assert changes(store, "e1").empty
+    store.record("r2", Changed(4, {"reward": "outcome"}))
+    assert changes(store, "e1")["step"].tolist() == [4]
     store.update_experiment("e1", name="new", tags=["a"], starred=True, archived=True)
     record = store.experiment("e1")
     assert (record.name, record.tags, record.starred, record.archived) == ("new", ("a",), True, True)
