@@ -47,12 +47,11 @@ def arm_picker(experiment: ExperimentRecord) -> Chosen:
     """The widgets that choose arms and seed."""
     config = experiment.config
     arms = style.arm_order([BASE, *config.arms])
-    default = [arm for arm in FIRST_CHOICE if arm in arms]
+    default = sorted(arms, key=lambda arm: arm not in FIRST_CHOICE)[: len(FIRST_CHOICE)]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.pills(
             "Models", arms, selection_mode="multi", wrap=True, format_func=literal,
-            default=default if len(default) > 1 else arms[:4],
-            key=f"mechanism:arms:{experiment.id}", persist_state="session",
+            default=default, key=f"mechanism:arms:{experiment.id}", persist_state="session",
         )  # fmt: skip
         seed = config.seeds[0]
         if len(config.seeds) > 1:
