@@ -257,9 +257,11 @@ def _axis(words: style.Metric) -> dict[str, object]:
 def _takeaway(heading: str, finals: pd.DataFrame, column: str, arms: Sequence[str]) -> str:
     """The last values in one sentence."""
     words = style.metric(column)
+    rows = finals.to_dict("records")
     parts = [
         " ".join([arm, *([last["split"]] if "split" in last else []), words.text(last["mean"])])
         for arm in arms
-        for last in finals[finals["arm"] == arm].to_dict("records")
+        for last in rows
+        if last["arm"] == arm
     ]
     return f"{heading}, last value: {', '.join(parts)}."

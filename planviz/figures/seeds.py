@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -44,27 +44,25 @@ def over_seeds(rows: pd.DataFrame, column: str, x: str, smoothing: float = 0.0) 
     At most MAX_POINTS rows. `raw` is the mean before smoothing, `seeds` how many seeds have come this far.
     Between the steps at which a seed was recorded, its values are interpolated.
     """
-    runs = [run.drop_duplicates("step", keep="last").sort_values("step") for _, run in rows.groupby("seed")]
-    grid = np.unique(np.concatenate([run["step"].to_numpy(dtype=float) for run in runs]))
+    once = rows.drop_duplicates(["seed", "step"], keep="last").sort_values("step")
+    seeds, steps, values, places = (once[name].to_numpy(dtype=float) for name in ("seed", "step", column, x))
+    runs = [np.flatnonzero(seeds == seed) for seed in np.unique(seeds)]
+    grid = np.unique(steps)
     if len(grid) > MAX_POINTS:
         grid = grid[np.linspace(0, len(grid) - 1, MAX_POINTS).round().astype(int)]
 
-    def on_grid(values: Sequence[ArrayLike]) -> pd.DataFrame:
-        return pd.DataFrame(
-            [
-                np.interp(grid, run["step"].to_numpy(dtype=float), np.asarray(v, dtype=float), np.nan, np.nan)
-                for run, v in zip(runs, values, strict=True)
-            ]
-        )
+    def on_grid(values: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+        pairs = zip(runs, values, strict=True)
+        return np.array([np.interp(grid, steps[run], value, np.nan, np.nan) for run, value in pairs])
 
-    smoothed = on_grid([smooth(run[column], smoothing) for run in runs])
+    smoothed = on_grid(smooth(values[run], smoothing) if smoothing else values[run] for run in runs)
     return pd.DataFrame(
         {
-            "x": on_grid([run[x] for run in runs]).mean(),
-            "raw": on_grid([run[column] for run in runs]).mean(),
-            "mean": smoothed.mean(),
-            "low": smoothed.min(),
-            "high": smoothed.max(),
-            "seeds": smoothed.count(),
+            "x": np.nanmean(on_grid(places[run] for run in runs), axis=0),
+            "raw": np.nanmean(on_grid(values[run] for run in runs), axis=0),
+            "mean": np.nanmean(smoothed, axis=0),
+            "low": np.nanmin(smoothed, axis=0),
+            "high": np.nanmax(smoothed, axis=0),
+            "seeds": (~np.isnan(smoothed)).sum(axis=0),
         }
     )

@@ -273,7 +273,10 @@ def finish(
         "uirevision": title,  # zoom and hidden arms survive where a figure is updated in place
         "meta": {"title": title, "alt": alt},
     }
-    return figure.update_layout(shared).update_layout(layout)
+    for name, value in layout.items():
+        ours = shared.get(name)
+        shared[name] = ours | value if isinstance(ours, dict) and isinstance(value, dict) else value
+    return figure.update_layout(shared)
 
 
 def empty(title: str, message: str, *, height: int = HEIGHT) -> go.Figure:
