@@ -139,8 +139,8 @@ def found_curve(
     figure.update_layout(uirevision=heading)
     if figure.data and existing <= FAR * highest:
         figure.add_hline(existing, line={"color": style.GREY, "dash": "dash", "width": 1.5})
-        figure.update_yaxes(range=[0, existing * 1.08])
-        place = {"x": 0, "xanchor": "left", "y": existing, "yanchor": "top"}
+        figure.update_yaxes(range=[0, existing * 1.12])
+        place = {"x": 0, "xanchor": "left", "y": existing, "yanchor": "bottom"}
     else:
         place = {"x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom", "yref": "paper"}
     note = {"text": f"all that exist: {amount}", "showarrow": False, "xref": "paper", "font": {"size": 11}}

@@ -93,8 +93,8 @@ def _edges(task: Task, known: dict[str, Knowledge], version: object) -> None:
         figure_panel(
             partial(edge_auc_lines, {arm: each.found for arm, each in known.items()}, sizes),
             "mechanism:auc", version,
-            "How surely a true edge scores above a missing one. SFT only knows the edges its text shows; exploration "
-            "also finds those the text **never** shows.",
+            "How surely a true edge scores above a missing one. SFT knows the edges that its text shows; those that it "
+            "**never** shows can only be learned by trying them, and being told that they are edges.",
         )  # fmt: skip
     with right:
         options = [name for name in ("never", "seldom", "often", "all") if sizes[name]]
@@ -128,8 +128,7 @@ def _matrices(
 ) -> None:
     """W_M beside adjacency and W_V beside reachability, as heat maps."""
     nodes = _shown(task)
-    rows = np.array([target for target in targets if target in set(nodes.tolist())], dtype=np.int64)
-    where = [targets.index(target) for target in rows.tolist()]
+    rows = np.array(targets[:MAX_SHOWN], dtype=np.int64)
     st.subheader("Adjacency and reachability, as the weights have them")
     st.caption(
         "Teal speaks for an edge, or for reaching the target; red against it. The true matrices stand first. Means of "
@@ -153,7 +152,7 @@ def _matrices(
             rows,
         )
         for arm, each in known.items():
-            parts = each.adjacency, each.reachability[where]
+            parts = each.adjacency, each.reachability[: len(rows)]
             _pair(grid, task, style.arm_label(arm), arm, asked[arm], parts, nodes, rows)
 
 
