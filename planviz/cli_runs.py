@@ -227,10 +227,12 @@ def runs_delete(
     experiment_id: Id, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
 ) -> None:
     """Delete an experiment with all it stored."""
+    from planviz.runs.demo import must_not_be_demo
     from planviz.runs.records import ACTIVE
 
     store = _store()
     record = store.experiment(experiment_id)
+    must_not_be_demo(experiment_id)
     if ACTIVE & record.states.keys():
         raise RuntimeError(f"experiment {experiment_id} is still being trained; stop it in the app first")
     if yes or typer.confirm(f"Delete experiment {record.name} with {sum(record.states.values())} runs?"):

@@ -12,6 +12,7 @@ import pytest
 
 from planviz.cli import main
 from planviz.config import preset, with_settings
+from planviz.runs.demo import DemoError, demo_id
 from planviz.runs.store import Store
 from tests.runs import bundles
 
@@ -70,6 +71,18 @@ def test_experiments_are_marked_and_found_again(runs: Runs, store: Store) -> Non
         assert runs(*command) == (0, "", "")
     record = store.experiment(first)
     assert (record.starred, record.tags, store.experiment(second).archived) == (False, ("figure 3",), False)
+
+
+def test_the_demo_stays_as_it_is(runs: Runs, store: Store) -> None:
+    demo = store.create_experiment(preset("quick"), experiment_id=demo_id())
+    for command in (
+        ("rename", demo, "Mine"), ("tag", demo, "mine"), ("star", demo), ("archive", demo), ("delete", demo, "--yes"),
+    ):  # fmt: skip
+        refused(runs(*command), "The demo ships with planviz")
+    with pytest.raises(DemoError):
+        store.update_experiment(demo, name="Mine")
+    record = store.experiment(demo)
+    assert (record.name, record.tags, record.starred, record.archived) == ("quick", (), False, False)
 
 
 def test_what_is_not_allowed_is_one_line(runs: Runs, store: Store) -> None:

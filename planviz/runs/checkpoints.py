@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from planviz.events import Checkpoint
@@ -97,3 +98,10 @@ def _write(path: Path, content: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)  # a full disk needs the room
         raise
+
+
+def bytes_in(folder: Path) -> int:
+    """What the files of a folder take; nothing, if it goes away meanwhile."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        return sum(entry.stat().st_size for entry in entries)
+    return 0

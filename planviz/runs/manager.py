@@ -20,6 +20,7 @@ from planviz.config import BASE, ExperimentConfig
 from planviz.events import Change, Command
 from planviz.runs import memory, processes
 from planviz.runs.changes import changed_until, check_change
+from planviz.runs.demo import must_not_be_demo
 from planviz.runs.inspections import Inspections
 from planviz.runs.ownership import Lease
 from planviz.runs.records import ACTIVE, RESUMABLE, RunError, RunRecord
@@ -184,37 +185,44 @@ class RunManager(Inspections):
 
         Raises:
             KeyError: there is no such run.
-            RunError: the run is in no state to be resumed, or the store cannot be written.
+            RunError: the run is in no state to be resumed, would take too much memory, or the store cannot be written.
         """
         with self._lock, self._writing():
             run = self.store.run(run_id)
-            if not self.store.requeue(run_id, self.owner):
+            if run.state not in RESUMABLE:
                 allowed = " or ".join(sorted(RESUMABLE))
                 raise RunError(f"a run can be resumed if it is {allowed}; this one is {run.state}")
             base = self._base_of(run)
-            if base is not None:
-                self.store.requeue(base.id, self.owner)
-            self._held.discard(run.experiment_id)
-            self._schedule()
+            self._requeue([run] if base is None else [run, base])
 
     def resume_all(self, experiment_id: str) -> None:
         """Queue every run of an experiment that ended early, to go on from its last checkpoint.
 
         Raises:
-            RunError: the store cannot be written.
+            RunError: one of them would take too much memory, or the store cannot be written.
         """
         with self._lock, self._writing():
-            self._held.discard(experiment_id)
-            for run in self.store.runs(experiment_id):
-                self.store.requeue(run.id, self.owner)
-            self._schedule()
+            self._requeue(self.store.runs(experiment_id))
+
+    def _requeue(self, runs: Sequence[RunRecord]) -> None:
+        """Queue those of an experiment's runs that ended early once more, if each of them fits into memory."""
+        early = [run for run in runs if run.state in RESUMABLE]
+        if early:
+            config = self.store.experiment(early[0].experiment_id).config
+            memory.must_fit(config, self.worker_bytes, dict.fromkeys(run.arm for run in early))
+        self._held -= {run.experiment_id for run in runs}
+        for run in early:
+            self.store.requeue(run.id, self.owner)
+        self._schedule()
 
     def delete(self, experiment_id: str) -> None:
         """End all runs of an experiment, and remove it from the store.
 
         Raises:
             RunError: another living planviz process works on it.
+            DemoError: it is the demo.
         """
+        must_not_be_demo(experiment_id)
         self.store.interrupt_orphans()
         with self._lock:
             runs = [run for run in self.store.runs(experiment_id) if run.state in ACTIVE]

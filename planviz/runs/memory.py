@@ -6,6 +6,7 @@ import functools
 import os
 import random
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,16 +106,20 @@ def estimate(config: ExperimentConfig, arm: str, seeds: int = 1) -> int:
     return int(EMPTY + 4 * numbers + task)
 
 
-def must_fit(config: ExperimentConfig, limit: int | None) -> None:
+def must_fit(config: ExperimentConfig, limit: int | None, arms: Iterable[str] | None = None) -> None:
     """Refuse an experiment of which a run would take more memory than a worker may.
+
+    Args:
+        arms: those to be trained; by default all, and the base.
 
     Raises:
         RunError: it would; the message says how much, and what is allowed.
         GraphError, TaskError: the settings make no graph or no texts.
     """
-    for arm in (BASE, *config.arms) if limit is not None else ():
-        needed = estimate(config, arm)
-        if limit is not None and needed > limit:
+    if limit is None:
+        return
+    for arm in (BASE, *config.arms) if arms is None else arms:
+        if (needed := estimate(config, arm)) > limit:
             raise RunError(
                 f"{arm} would take about {in_words(needed)} of memory, and a run may take {in_words(limit)} here; "
                 "choose a smaller model, batch, number of samples or graph"

@@ -13,7 +13,6 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ import platformdirs
 
 from planviz.config import BASE, ExperimentConfig
 from planviz.events import Checkpoint, Event, SampledPaths, Split
-from planviz.runs.checkpoints import CheckpointFiles
+from planviz.runs.checkpoints import CheckpointFiles, bytes_in
+from planviz.runs.demo import must_not_be_demo
 from planviz.runs.event_rows import frame, in_sql, query_paths, stored_config, update_run, write_event
 from planviz.runs.ownership import is_alive
 from planviz.runs.records import (
@@ -167,7 +167,9 @@ class Store:
         Raises:
             KeyError: there is no such experiment.
             LabelError: the name or a tag is not allowed.
+            DemoError: it is the demo.
         """
+        must_not_be_demo(experiment_id)
         given = {
             "name": None if name is None else checked_name(name),
             "tags": None if tags is None else json.dumps(checked_tags(tags)),
@@ -187,7 +189,7 @@ class Store:
     def size(self, experiment_id: str) -> int:
         """About how many bytes an experiment takes: its checkpoints, and the text of its rows."""
         runs = self.runs(experiment_id)
-        total = sum(_bytes_in(self._checkpoints.folder / run.id) for run in runs)
+        total = sum(bytes_in(self._checkpoints.folder / run.id) for run in runs)
         with self.database.transaction() as db:
             for table, column in (("evaluations", "metrics"), ("steps", "metrics"), ("paths", "queries")):
                 (length,) = db.execute(
@@ -201,7 +203,7 @@ class Store:
     def total_size(self) -> int:
         """How many bytes all experiments take on disk."""
         folders = [self.home, *(entry for entry in self._checkpoints.folder.glob("*") if entry.is_dir())]
-        return sum(_bytes_in(folder) for folder in folders)
+        return sum(bytes_in(folder) for folder in folders)
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Remove an experiment with all its runs and checkpoints. Nothing happens if there is none."""
@@ -390,10 +392,3 @@ class Store:
     def resume_point(self, run_id: str) -> Checkpoint | None:
         """The latest checkpoint that a run can go on from."""
         return self._checkpoints.resume_point(run_id)
-
-
-def _bytes_in(folder: Path) -> int:
-    """What the files of a folder take; nothing, if it goes away meanwhile."""
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        return sum(entry.stat().st_size for entry in entries)
-    return 0

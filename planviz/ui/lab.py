@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from zlib import crc32
 
 import networkx as nx
 import numpy as np
@@ -19,6 +18,8 @@ from planviz.graphs.generate import build_graph
 from planviz.graphs.layout import layout
 from planviz.limits import limits
 from planviz.runs.bundle import import_experiment
+from planviz.runs.changes import changes as read_changes
+from planviz.runs.demo import demo_id as demo_id
 from planviz.runs.manager import RunManager
 from planviz.runs.measured import State, measured
 from planviz.runs.records import ACTIVE, ExperimentRecord
@@ -43,12 +44,6 @@ def manager() -> RunManager:
     """The one run manager of this server; its runs go on when a tab closes."""
     allowed = limits()
     return RunManager(store(), run_seconds=None if allowed is None else allowed.seconds)
-
-
-@st.cache_resource(show_spinner=False)
-def demo_id() -> str:
-    """The experiment id of the demo: a new demo gets a new id, so an old store does not hide it."""
-    return f"demo-{crc32((demo_folder() / 'metrics.csv').read_bytes()):08x}"
 
 
 @dataclass(frozen=True)
@@ -216,6 +211,16 @@ def steps(experiment_id: str) -> pd.DataFrame:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _steps(experiment_id: str, state_then: State) -> pd.DataFrame:
     return store().steps(experiment_id)
+
+
+def changes(experiment_id: str) -> pd.DataFrame:
+    """What changed while the runs of an experiment trained."""
+    return read_changes(store(), experiment_id)
+
+
+def changes_version(changes: pd.DataFrame) -> tuple[int, float]:
+    """What tells one state of the changes from the next."""
+    return len(changes), float(changes["time"].sum())
 
 
 def version(experiment: ExperimentRecord, measured: pd.DataFrame) -> tuple[str, int, float]:

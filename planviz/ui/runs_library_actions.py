@@ -11,6 +11,7 @@ import streamlit as st
 from planviz.config import PRESETS
 from planviz.limits import is_public
 from planviz.runs.bundle_zip import export_zip, import_zip
+from planviz.runs.demo import DEMO_STAYS
 from planviz.runs.library import in_bytes
 from planviz.runs.records import MAX_NAME, RESUMABLE, ExperimentRecord
 from planviz.ui import lab, state
@@ -19,7 +20,6 @@ from planviz.ui.text import literal, sentence
 
 TOLD, UPLOADS = "runs:told", "runs:uploads"
 
-DEMO_STAYS = "The demo ships with planviz: it cannot be renamed, tagged, archived or deleted."
 NOT_YOURS = "Only those who started an experiment may change it."
 
 

@@ -91,6 +91,21 @@ def test_a_run_that_would_not_fit_is_refused_before_the_start(store: Store, mana
     assert store.experiments() == []
 
 
+def test_what_no_longer_fits_is_not_resumed(store: Store, managers: Managers) -> None:
+    large = with_settings(preset("paper"), {"model.width": 512, "model.layers": 6})
+    experiment_id = store.create_experiment(large)
+    base, arm, *_ = store.runs(experiment_id)
+    for run in (base, arm):
+        store.set_state(run.id, "interrupted")
+    manager = managers(worker_bytes=600 * MIB)
+    too_much = r"would take about .* GiB of memory, and a run may take 600 MiB"
+    with pytest.raises(RunError, match=too_much):
+        manager.resume(arm.id)
+    with pytest.raises(RunError, match=too_much):
+        manager.resume_all(experiment_id)
+    assert [store.run(run.id).state for run in (base, arm)] == ["interrupted", "interrupted"]
+
+
 def test_fewer_seeds_train_together_where_all_would_not_fit() -> None:
     config = with_settings(preset("paper"), {"model.width": 512})
     of_one, of_four = memory.estimate(config, BASE), memory.estimate(config, BASE, 4)
