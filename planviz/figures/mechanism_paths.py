@@ -111,6 +111,8 @@ def _add_band(
     columns: int,
 ) -> None:
     """One band; without a colour it is striped and pale, for what is no path at all."""
+    if len(steps) == 1:  # a single point has no area
+        steps, values = [steps[0], steps[0] + 1], np.repeat(values, 2)
     filling: dict[str, object] = {"fillcolor": style.translucent(color or style.GREY, 0.85 if color else 0.1)}
     if color is None:
         filling = {"fillpattern": {"shape": "/", "size": 7, "solidity": 0.12, "fgcolor": style.GREY}}

@@ -79,12 +79,14 @@ def collapse(experiment: ExperimentRecord, view: TaskView, chosen: Chosen, pair:
 def _figure(
     arms: dict[str, str], kept: tuple[Weights, ...], found: PathShares, names: list[str], heading: str
 ) -> object:
-    series = {}
+    # Sorted by path, not by likelihood: a path keeps its colour while the models train.
+    order = sorted(range(len(found.paths)), key=found.paths.__getitem__)
+    shares, series = found.shares[:, order], {}
     for run_id, arm in arms.items():
         rows = [index for index, (of, _) in enumerate(kept) if of == run_id]
         steps = [kept[index][1] for index in rows]
-        series[arm] = Series(steps, found.shares[rows], found.others[rows], found.wrong[rows])
-    return path_areas(series, [path_name(path, names) for path in found.paths], heading)
+        series[arm] = Series(steps, shares[rows], found.others[rows], found.wrong[rows])
+    return path_areas(series, [path_name(found.paths[index], names) for index in order], heading)
 
 
 def path_name(path: tuple[int, ...], names: list[str]) -> str:
