@@ -18,8 +18,11 @@ from planviz.ui.mechanism_panel import figure_panel
 from planviz.ui.paths_query import SELECTOR_WIDTH, allowed_pairs, settle
 from planviz.ui.paths_text import ARROW, node_names, plural
 
+TARGET_WIDTH = 260
 MAX_NAME = 34
 """Characters of a path's name in the legend."""
+MANY = 30
+"""More correct paths than these are hard to follow."""
 
 
 def pair_picker(experiment: ExperimentRecord, view: TaskView) -> tuple[int, int]:
@@ -40,16 +43,19 @@ def pair_picker(experiment: ExperimentRecord, view: TaskView) -> tuple[int, int]
         st.selectbox(
             "To", np.flatnonzero(allowed[pair[0]]).tolist(), key=keys[1], persist_state="session",
             format_func=lambda node: f"{names[node]}  ({plural(counts[pair[0], node], 'path')})",
-            width=SELECTOR_WIDTH,
+            width=TARGET_WIDTH,
         )  # fmt: skip
     return pair
 
 
 def most_varied(view: TaskView) -> tuple[int, int]:
     """The training pair whose texts take the most different paths, so that there is variety to lose; of several, the
-    one with the fewest correct paths, which are the easiest to follow."""
+    one with the fewest correct paths. Pairs with so many paths that no eye could follow them come last."""
     different = Counter((text[0], text[-1]) for text in set(view.task.texts))
-    return min(different, key=lambda pair: (-different[pair], view.correct_paths[pair]))
+    return min(
+        different,
+        key=lambda pair: (view.correct_paths[pair] > MANY, -different[pair], view.correct_paths[pair]),
+    )
 
 
 def collapse(experiment: ExperimentRecord, view: TaskView, chosen: Chosen, pair: tuple[int, int]) -> None:
