@@ -15,17 +15,11 @@ import typer
 from rich.markup import escape
 
 from planviz import __version__
-from planviz.cli_graph import graph_commands, with_files
+from planviz.cli_claims import claims
+from planviz.cli_experiment import AsJson, ConfigFile, Graphs, Settings, Workers, experiment_from
+from planviz.cli_graph import graph_commands
 from planviz.cli_output import messages, must_be_free, output, print_summary, wait
 from planviz.cli_runs import runs_commands
-from planviz.config import (
-    ExperimentConfig,
-    SettingError,
-    parse,
-    preset,
-    read_toml,
-    with_settings,
-)
 from planviz.folders import app_folder, make_benchmarks_importable, provide_plotly
 from planviz.limits import PUBLIC, Limits
 
@@ -38,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("claims")(claims)
 app.add_typer(graph_commands, name="graph")
 app.add_typer(runs_commands, name="runs")
 
@@ -112,19 +107,10 @@ def open_app(
 
 @app.command()
 def run(
-    config: Annotated[
-        Path | None, typer.Argument(help="A TOML file of settings.", show_default=False)
-    ] = None,
+    config: ConfigFile = None,
     preset_name: Annotated[str | None, typer.Option("--preset", help="quick, paper or blocksworld.")] = None,
-    graph: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Train on the graph in this file; three times for ALPINE's files, with their texts."
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting, as KEY=VALUE; may be repeated.")
-    ] = None,
+    graph: Graphs = None,
+    settings: Settings = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of every arm, such as 0,1,2.")] = None,
     arms: Annotated[str | None, typer.Option(help="Only these arms, such as pg,q-process.")] = None,
     out: Annotated[
@@ -134,13 +120,11 @@ def run(
         bool,
         typer.Option(help="In --out, fewer weights, in half precision, and only the last sampled paths."),
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs at once; as many as cores by default.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    workers: Workers = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train an experiment without a browser and print its results."""
-    experiment = _experiment(config, preset_name, graph or [], settings or [], seeds, arms)
+    experiment = experiment_from(config, preset_name, graph, settings, seeds=seeds, arms=arms)
     if out is not None:
         must_be_free(out)
     from planviz.runs.bundle import export_experiment
@@ -166,37 +150,6 @@ def run(
         output.print(f"Experiment {experiment_id}" + (f", written to {out}" if out else ""), highlight=False)
     if failed:
         raise RuntimeError("; ".join(f"{r.arm} (seed {r.seed}) {r.state}: {r.message}" for r in failed))
-
-
-def _experiment(
-    config: Path | None,
-    preset_name: str | None,
-    graph: list[Path],
-    settings: list[str],
-    seeds: str | None,
-    arms: str | None,
-) -> ExperimentConfig:
-    if (config is None) == (preset_name is None):
-        raise SettingError("name either a TOML file or a --preset")
-    experiment = read_toml(config) if config is not None else preset(preset_name or "")
-    if graph:
-        experiment, notes = with_files(experiment, graph)
-        for note in notes:
-            messages.print(escape(note), soft_wrap=True, highlight=False)
-    changes: dict[str, Any] = {}
-    for setting in settings:
-        key, separator, value = setting.partition("=")
-        if not separator:
-            raise SettingError(f"--set {setting}: write it as KEY=VALUE")
-        changes[key.strip()] = value.strip()
-    if seeds is not None:
-        changes["seeds"] = seeds
-    experiment = with_settings(experiment, changes)
-    if arms is not None:
-        names = [name.strip() for name in arms.split(",")]
-        chosen = {name: experiment.arm(name).model_dump() for name in names}
-        experiment = parse(experiment.model_dump() | {"arms": chosen})
-    return experiment
 
 
 @app.command()

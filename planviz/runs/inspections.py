@@ -80,6 +80,17 @@ class Inspections:
         arguments = (config, models, source, target, limit)
         return cast("PathShares", self._ask("planviz.probing:path_shares", arguments, timeout))
 
+    def recovered_edges(
+        self, config: ExperimentConfig, weights: Sequence[bytes], *, timeout: float = 300.0
+    ) -> list[dict[str, float]]:
+        """How well each model's weights tell the edges: `planviz.claims.recovery.recovered_edges`.
+
+        Raises:
+            RuntimeError: it failed, or took longer than `timeout` seconds.
+        """
+        answer = self._ask("planviz.claims.recovery:recovered_edges", (config, weights), timeout)
+        return cast("list[dict[str, float]]", answer)
+
     def _ask(self, function: str, arguments: tuple[Any, ...], timeout: float) -> Any:
         """What a function, given as `module:function`, answers in a worker process."""
         if not self._free_to_ask.acquire(timeout=timeout):

@@ -1,0 +1,95 @@
+"""Verdicts in words: as JSON, as a Markdown table, and number by number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from planviz.claims.judge import Judged
+from planviz.claims.statistics import Test, deciding
+
+MARKS = {"shown": "✓", "not shown": "✗", "undecided": "?", "not applicable": "–"}
+
+
+def number(value: float, share: bool) -> str:
+    """A statistic as it is read: a share in per cent."""
+    if math.isnan(value):
+        return "none"
+    return f"{value:.1%}".replace("%", " %") if share else f"{value:.2f}"
+
+
+def with_interval(test: Test) -> str:
+    """The mean with its interval, such as 0.10 (0.06 to 0.15)."""
+    found = test.interval
+    mean = number(found.mean, test.share)
+    if not math.isfinite(found.low):
+        return f"{mean} (no interval: {found.seeds} seed{'s' * (found.seeds != 1)})"
+    return f"{mean} ({number(found.low, test.share)} to {number(found.high, test.share)})"
+
+
+def needed(test: Test) -> str:
+    """What the whole interval must be, such as "above 0.02"."""
+    limit = number(test.threshold, test.share)
+    return f"within ±{limit}" if test.side == "within" else f"{test.side} {limit}"
+
+
+def as_json(judged: Sequence[Judged], experiment_id: str) -> dict[str, Any]:
+    """All verdicts as plain values. Statistic, interval and threshold of a claim are those of the test that its verdict
+    hangs on; an interval without bounds is null."""
+    return {"experiment": experiment_id, "claims": [_claim(each) for each in judged]}
+
+
+def _claim(judged: Judged) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "id": judged.claim.id,
+        "title": judged.claim.title,
+        "verdict": judged.verdict,
+        "reason": judged.reason,
+    }
+    tests = [_test(test) for test in judged.tests]
+    first = _test(deciding(judged.tests)) if judged.tests else {}
+    return values | {
+        "statistic": first.get("statistic"),
+        "interval": first.get("interval"),
+        "threshold": first.get("threshold"),
+        "tests": tests,
+    }
+
+
+def _test(test: Test) -> dict[str, Any]:
+    found = test.interval
+    bounded = math.isfinite(found.low) and math.isfinite(found.high)
+    return {
+        "name": test.name,
+        "verdict": test.verdict,
+        "statistic": None if math.isnan(found.mean) else found.mean,
+        "interval": [found.low, found.high] if bounded else None,
+        "side": test.side,
+        "threshold": test.threshold,
+        "seeds": found.seeds,
+        "decides": test.decides,
+        "why": test.why,
+    }
+
+
+def markdown(judged: Sequence[Judged]) -> str:
+    """A table of all verdicts, and one of the tests of each claim."""
+    lines = ["| claim | verdict |", "| --- | --- |"]
+    lines += [
+        f"| {each.claim.id} {each.claim.title} | {MARKS[each.verdict]} {each.verdict} |" for each in judged
+    ]
+    return "\n".join(lines)
+
+
+def markdown_tests(judged: Judged) -> str:
+    """The tests of one claim as a table, or why there are none."""
+    if not judged.tests:
+        return judged.reason
+    lines = ["| measured | mean (95 % interval) | needed | |", "| --- | --- | --- | --- |"]
+    for test in judged.tests:
+        told = "" if test.decides else " (told only)"
+        lines.append(
+            f"| {test.name}{told} | {with_interval(test)} | {needed(test)} | {MARKS[test.verdict]} {test.verdict} |"
+        )
+    return "\n".join(lines)
