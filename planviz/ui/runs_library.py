@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from zlib import crc32
 
 import pandas as pd
@@ -12,23 +12,17 @@ import streamlit as st
 from planviz.config import PRESETS
 from planviz.graphs.kinds import graph_in_words
 from planviz.limits import is_public
-from planviz.runs.library import Headline, found, headlines
+from planviz.runs.library import Headline, headlines
 from planviz.runs.records import ExperimentRecord
 from planviz.ui import lab, state
 from planviz.ui.runs_library_actions import actions, import_button, last_action
 from planviz.ui.runs_library_compare import compare
 from planviz.ui.runs_library_dialogs import dialogs
+from planviz.ui.runs_library_view import NOTHING, choose
 from planviz.ui.runs_table import STATE_MARKS
 from planviz.ui.text import literal
 
 REFRESH = "3s"
-
-FILTERS: dict[str, Callable[[ExperimentRecord], bool]] = {
-    "All": lambda record: not record.archived,
-    "Starred": lambda record: record.starred and not record.archived,
-    "Running": lab.is_active,
-    "Archived": lambda record: record.archived,
-}
 
 
 def library() -> None:
@@ -39,12 +33,13 @@ def library() -> None:
     last_action()
     if all(record.id == lab.demo_id() for record in records):
         _nothing_yet()
-    shown = _searched(records)
+    numbers = headlines(lab.store())
+    shown = _listed(records, numbers)
     if not shown:
         st.info("No experiment fits the search and the filter.", icon=":material/search_off:")
         chosen = []
     else:
-        chosen = table(shown, headlines(lab.store()))
+        chosen = table(shown, numbers)
     actions(chosen)
     if len(chosen) > 1:
         compare(chosen)
@@ -86,19 +81,11 @@ def _nothing_yet() -> None:
             st.switch_page("pages/train.py")
 
 
-def _searched(records: Sequence[ExperimentRecord]) -> list[ExperimentRecord]:
+def _listed(records: Sequence[ExperimentRecord], numbers: Mapping[str, Headline]) -> list[ExperimentRecord]:
     """The widgets above the table, and the experiments that they leave."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input(
-            "Search", key="runs:search", icon=":material/search:", placeholder="name, tag, preset, graph or arm",
-            live=True, width=320,
-        )  # fmt: skip
-        name = st.segmented_control(
-            "Show", list(FILTERS), default="All", required=True, key="runs:filter",
-            help="All are those that are not in the archive.",
-        )  # fmt: skip
+        shown = choose(records, numbers)
         import_button()
-    shown = found([record for record in records if FILTERS[name](record)], text or "")
     current = lab.current_experiment()
     title = "the demo that ships with planviz" if current.id == lab.demo_id() else literal(current.name)
     count = (
@@ -110,7 +97,7 @@ def _searched(records: Sequence[ExperimentRecord]) -> list[ExperimentRecord]:
     return shown
 
 
-def table(records: Sequence[ExperimentRecord], numbers: dict[str, Headline]) -> list[ExperimentRecord]:
+def table(records: Sequence[ExperimentRecord], numbers: Mapping[str, Headline]) -> list[ExperimentRecord]:
     """Draw the table; the experiments whose rows are selected."""
     percent = st.column_config.NumberColumn
     event = st.dataframe(
@@ -150,12 +137,11 @@ def table_key(records: Sequence[ExperimentRecord]) -> str:
     return f"runs:table:{listed:08x}"
 
 
-def library_frame(records: Sequence[ExperimentRecord], numbers: dict[str, Headline]) -> pd.DataFrame:
+def library_frame(records: Sequence[ExperimentRecord], numbers: Mapping[str, Headline]) -> pd.DataFrame:
     """One row an experiment."""
-    nothing = Headline(None, None, None, None, 0.0, 0)
     rows = []
     for record in records:
-        config, known = record.config, numbers.get(record.id, nothing)
+        config, known = record.config, numbers.get(record.id, NOTHING)
         rows.append(
             {
                 "★": "★" if record.starred else "",

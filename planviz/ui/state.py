@@ -21,6 +21,8 @@ UNSHARED = (
     "split.test_texts",
 )  # fmt: skip
 """Settings too large for a link: a graph from a file, chosen pairs and texts do not travel in one."""
+PAGES = ("rewards.", "runs.")
+"""Query parameters that begin so belong to one page, which reads and writes them itself."""
 MAX_NOTICES = 5
 
 
@@ -35,6 +37,7 @@ def start_session() -> None:
     st.session_state.notices = notices
     st.session_state.opened = []
     st.session_state.experiment = link.get(EXPERIMENT)
+    st.session_state.page_link = {key: value for key, value in link.items() if key.startswith(PAGES)}
     wanted = link.get(ARMS, ",".join(config.arms)).split(",")
     set_chosen_arms(wanted)
 
@@ -118,7 +121,7 @@ def from_link(parameters: Mapping[str, str]) -> tuple[ExperimentConfig, str, lis
         problems.append(f"This link could not be read in full: {error}. The quick preset is shown instead.")
         name, config = "quick", preset("quick")
     for key, value in parameters.items():
-        if key in (PRESET, EXPERIMENT, ARMS):
+        if key in (PRESET, EXPERIMENT, ARMS) or key.startswith(PAGES):
             continue
         try:
             config = with_settings(config, {key: value})
@@ -153,10 +156,23 @@ def _in_link(item: Any) -> str:
     return "-".join(map(str, item)) if isinstance(item, list) else str(item)
 
 
+def page_link(prefix: str) -> dict[str, str]:
+    """The query parameters of the page that this prefix belongs to."""
+    link: dict[str, str] = st.session_state.page_link
+    return {key: value for key, value in link.items() if key.startswith(prefix)}
+
+
+def set_page_link(prefix: str, link: Mapping[str, str]) -> None:
+    """Replace the query parameters of a page."""
+    others = {key: value for key, value in st.session_state.page_link.items() if not key.startswith(prefix)}
+    st.session_state.page_link = others | dict(link)
+
+
 def write_link() -> None:
     """Bring the URL up to date with the session."""
     link = to_link(changed(), st.session_state.preset, experiment_id())
     if chosen_arms() != list(draft().arms):
         link[ARMS] = ",".join(chosen_arms())
+    link |= st.session_state.page_link
     if st.query_params.to_dict() != link:
         st.query_params.from_dict(link)

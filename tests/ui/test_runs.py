@@ -17,11 +17,13 @@ from planviz.events import Evaluation, Finished, Split
 from planviz.folders import app_folder
 from planviz.limits import PUBLIC
 from planviz.runs.bundle_zip import export_zip
+from planviz.runs.demo import DEMO_STAYS
 from planviz.runs.library import found, headlines
 from planviz.runs.store import Store, default_home
 from planviz.ui import lab
-from planviz.ui.runs_library import FILTERS, _visible, library_frame, table_key
-from planviz.ui.runs_library_actions import DEMO_STAYS, NOT_YOURS, duplicate
+from planviz.ui.runs_library import _visible, library_frame, table_key
+from planviz.ui.runs_library_actions import NOT_YOURS, duplicate
+from planviz.ui.runs_library_view import FILTERS
 from tests.runs import bundles
 
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -38,8 +40,10 @@ def _server(home: Path) -> Iterator[None]:
     st.cache_resource.clear()
 
 
-def visit() -> AppTest:
+def visit(**link: str) -> AppTest:
     app = AppTest.from_file(app_folder() / "app.py", default_timeout=60)
+    for key, value in link.items():
+        app.query_params[key.replace("__", ".")] = value
     app.run()
     app.switch_page("pages/runs.py").run()
     assert not app.exception
@@ -124,6 +128,46 @@ def test_search_and_filter() -> None:
     assert not app.exception
 
 
+def test_the_same_list_from_its_link() -> None:
+    for name, tags in (
+        ("b", ["100%, sure", "x"]),
+        ("a", ["100%, sure"]),
+        ("other", ["x"]),
+        ("c", ["100%, sure"]),
+    ):
+        lab.store().update_experiment(make(name), tags=tags)
+    lab.store().set_state(lab.store().runs(lab.store().experiments()[0].id)[0].id, "failed", "because")
+    app = visit()
+    app.multiselect(key="runs:tags").set_value(["100%, sure"]).run()
+    app.selectbox(key="runs:state").set_value("finished").run()
+    app.text_input(key="runs:search").set_value("quick").run()
+    app.selectbox(key="runs:sort").set_value("Name").run()
+    assert names(app) == ["a", "b", "c"]
+    link = {key: value for key, value in app.query_params.items() if key.startswith("runs.")}
+    again = visit(**link)
+    assert names(again) == ["a", "b", "c"] and not again.warning
+    assert {key: again.query_params[key] for key in link} == link
+
+    again.switch_page("pages/build.py").run()
+    again.switch_page("pages/runs.py").run()
+    assert names(again) == ["a", "b", "c"]
+
+    assert names(visit(runs__state="failed")) == ["c"]
+    assert names(visit(runs__sort="Oldest"))[1:] == ["b", "a", "other", "c"]
+
+
+def test_what_a_link_to_the_list_may_not_say_is_named() -> None:
+    make("mine")
+    app = visit(
+        runs__search="x" * 81, runs__show="<b>", runs__state="happy", runs__tags="a,%2C", runs__sort="'; DROP",
+        runs__else="1",
+    )  # fmt: skip
+    assert names(app) == ["mine", "The demo"]
+    told = " ".join(warning.value for warning in app.warning)
+    assert told.count("so it is left out") == 5  # not more than so many at once
+    assert not [key for key in app.query_params if key.startswith("runs.")]
+
+
 def test_an_experiment_is_opened_for_the_other_pages() -> None:
     key = make("mine")
     app = press(select(visit(), key), "runs:open")
@@ -152,7 +196,7 @@ def test_tags_of_several_at_once() -> None:
     lab.store().update_experiment(first, tags=["own", "common"])
     lab.store().update_experiment(second, tags=["common"])
     app = press(select(visit(), first, second), "runs:tag")
-    [tags] = app.multiselect
+    (tags,) = [widget for widget in app.multiselect if widget.key != "runs:tags"]
     assert tags.value == ["common"]
     tags.set_value(["own"])
     next(button for button in app.button if button.label == "Save").click().run()
