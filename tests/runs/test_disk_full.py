@@ -17,6 +17,7 @@ import pytest
 
 from benchmarks.chaos import config as real_config
 from benchmarks.store_check import look, outcome
+from planviz.cli import main
 from planviz.config import preset, to_toml
 from planviz.runs.manager import RunManager
 from planviz.runs.records import RunError
@@ -32,6 +33,8 @@ from tests.runs.conftest import (
     wait_for_states,
     wait_for_step,
 )
+
+Outcome = tuple[Any, Any]
 
 FULL: dict[str, Exception] = {
     "database": sqlite3.OperationalError("database or disk is full"),
@@ -171,6 +174,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """How the experiment ends that nothing disturbs."""
+    store = Store(tmp_path_factory.mktemp("undisturbed"))
+    manager = RunManager(store, 2)
+    wait_for_states(store, manager.start(real_config()), *["finished"] * 3)
+    manager.shutdown()
+    store.close()
+    return outcome(store.home)
+
+
 def fill(folder: Path) -> Path:
     """Fill a disk to its last byte."""
     path = folder / "filler"
@@ -185,7 +199,7 @@ def fill(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_real_training_on_a_disk_that_is_really_full(small_disk: Path, tmp_path: Path) -> None:
+def test_real_training_on_a_disk_that_is_really_full(small_disk: Path, expected: Outcome) -> None:
     store = Store(small_disk / "home")
     manager = RunManager(store, 2)
     experiment_id = manager.start(real_config())
@@ -202,21 +216,13 @@ def test_real_training_on_a_disk_that_is_really_full(small_disk: Path, tmp_path:
     manager.shutdown()
     store.close()
 
-    assert outcome(store.home) == outcome(never_disturbed(tmp_path / "expected"))
-
-
-def never_disturbed(home: Path) -> Path:
-    """A data folder in which the same experiment ran from its start to its end."""
-    store = Store(home)
-    manager = RunManager(store, 2)
-    wait_for_states(store, manager.start(real_config()), *["finished"] * 3)
-    manager.shutdown()
-    store.close()
-    return home
+    assert outcome(store.home) == expected
 
 
 @pytest.mark.slow
-def test_the_command_line_says_how_to_go_on(small_disk: Path, tmp_path: Path) -> None:
+def test_the_command_line_says_how_to_go_on(
+    small_disk: Path, tmp_path: Path, expected: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = small_disk / "home"
     (tmp_path / "chaos.toml").write_text(to_toml(real_config()))
     command = [sys.executable, "-m", "planviz"]
@@ -237,6 +243,9 @@ def test_the_command_line_says_how_to_go_on(small_disk: Path, tmp_path: Path) ->
     assert f"planviz runs resume {experiment_id}" in " ".join(said.split())
     assert "Traceback" not in said
     filler.unlink()
-    resume = [*command, "runs", "resume", experiment_id, "--workers", "2"]
-    subprocess.run(resume, env=environment, check=True, capture_output=True, timeout=120)
-    assert outcome(home) == outcome(never_disturbed(tmp_path / "expected"))
+    monkeypatch.setenv("PLANVIZ_HOME", str(home))
+    monkeypatch.setattr(sys, "argv", ["planviz", "runs", "resume", experiment_id, "--workers", "2"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert outcome(home) == expected

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from planviz.config import BASE, ExperimentConfig, preset, with_settings
-from planviz.runs import memory
+from planviz.runs import memory, processes
 from planviz.runs.records import RunError
 from planviz.runs.store import Store
 from tests.runs.conftest import Managers, experiment, states, wait_until_done
@@ -20,7 +20,7 @@ MIB = 2**20
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-def peak(config: ExperimentConfig, arm: str, answer: Any) -> None:
+def peak(connection: Connection, config: ExperimentConfig, arm: str) -> None:
     """Train in this process, as a worker does, and tell how much memory that took at most."""
     import pickle
 
@@ -36,7 +36,7 @@ def peak(config: ExperimentConfig, arm: str, answer: Any) -> None:
     for told in train_seeds(config, arm, config.seeds, bases):
         pickle.dumps(told)
     status = Path("/proc/self/status").read_text()
-    answer.put(int(status.partition("VmHWM:")[2].split()[0]) * 1024)
+    connection.send(int(status.partition("VmHWM:")[2].split()[0]) * 1024)
 
 
 @linux
@@ -54,12 +54,12 @@ def peak(config: ExperimentConfig, arm: str, answer: Any) -> None:
 def test_the_estimate_is_near_what_a_process_takes(name: str, arm: str, changes: dict[str, Any]) -> None:
     short = {f"{key}.steps": 2 for key in ("base", "arms.pg", "arms.q-process")}
     config = with_settings(preset(name), {**short, "evaluation.evaluations": 1, **changes})
-    context = multiprocessing.get_context("spawn")
-    answer = context.Queue()
-    process = context.Process(target=peak, args=(config, arm, answer))
-    process.start()
-    taken = answer.get(timeout=120)
-    process.join()
+    processes.preload("planviz.experiment")
+    connection, workers_end = processes.CONTEXT.Pipe()
+    process = processes.start(peak, "peak", workers_end, config, arm)
+    assert connection.poll(120)
+    taken = connection.recv()
+    assert processes.reap(process, grace=10) == 0
     estimated = memory.estimate(config, arm, len(config.seeds))
     assert taken / 3 < estimated < taken * 3
     if taken > 600 * MIB:  # more than half of it is what training takes, not Python and torch
