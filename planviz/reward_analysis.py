@@ -16,6 +16,9 @@ from planviz.theory import MANY, Floats, optimal_q
 TIE = 1e-7
 """Values that differ by less are worth the same."""
 
+RARE_PAIR = 0.0005
+"""Smaller shares are not written out."""
+
 SURE, NEVER = 1 - 1e-9, 1e-12
 """An arrival at least so probable is sure, one at most so probable never happens."""
 

@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 
 from planviz.config import BASE
 from planviz.figures import style
+from planviz.figures.change_marks import mark_changes
 from planviz.figures.seeds import final_values, measured, over_seeds
 
 METHOD_LABELS = {"sft": "SFT: cross-entropy", "pg": "Policy gradient", "q": "Q-learning: squared error"}
@@ -31,6 +32,7 @@ def metric_curve(
     smoothing: float = 0.0,
     arms: Sequence[str] | None = None,
     base: bool = True,
+    changes: pd.DataFrame | None = None,
 ) -> go.Figure:
     """A metric over training, one line an arm.
 
@@ -41,6 +43,7 @@ def metric_curve(
         arms: the arms to show; None means all.
         base: draw the final value of the base, from which the arms start, as a dotted line. While there are
             no other arms, the base is drawn as a curve of its own.
+        changes: what changed while the arms trained, as from `planviz.runs.changes`; each such moment is marked.
     """
     words = style.metric(metric)
     splits = (split,) if isinstance(split, str) else tuple(split)
@@ -61,6 +64,8 @@ def metric_curve(
         reach = frame.loc[frame["arm"].isin(shown), x]
         for last in finals[finals["arm"] == BASE].to_dict("records"):
             _add_base(figure, last["mean"], reach.min(), reach.max())
+    if changes is not None:
+        mark_changes(figure, changes, frame, shown, x)
     for name in splits if both else ():
         line = {"color": style.GREY, "dash": SPLIT_DASHES[name]}
         figure.add_scatter(x=[None], y=[None], mode="lines", line=line, name=style.SPLITS[name])

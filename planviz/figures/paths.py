@@ -149,7 +149,7 @@ def _add_steps(
         chosen = [step for step, count in steps.items() if _level(count / total) == level]
         if not chosen:
             continue
-        curves = np.stack([_curve(positions[u], positions[v], bend) for u, v in chosen])
+        curves = np.stack([curve(positions[u], positions[v], bend) for u, v in chosen])
         x, y = np.concatenate([curves, np.full((len(chosen), 1, 2), np.nan)], axis=1).reshape(-1, 2).T
         sizes = np.zeros(len(CURVE) + 1)
         sizes[ARROW_AT] = 8 + 1.5 * width
@@ -199,7 +199,7 @@ def _level(share: float) -> int:
     return min(int(np.ceil(share * len(WIDTHS))), len(WIDTHS)) - 1
 
 
-def _curve(start: Positions, end: Positions, bend: float) -> Positions:
+def curve(start: Positions, end: Positions, bend: float) -> Positions:
     """Points (len(CURVE), 2) of a quadratic Bézier curve that bends to the left of its direction."""
     across = np.array([start[1] - end[1], end[0] - start[0]])
     middle = (start + end) / 2 + bend * across

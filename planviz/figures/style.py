@@ -71,6 +71,9 @@ ARM_STYLES = {
     "q-outcome": ArmStyle(CRIMSON, "dot", "x"),
     "q-process": ArmStyle(TEAL, "solid", "triangle-up"),
     "q-process-offpolicy": ArmStyle(OLIVE, "longdash", "triangle-down"),
+    "reward-1": ArmStyle(TEAL, "solid", "circle"),
+    "reward-2": ArmStyle(CRIMSON, "dash", "square"),
+    "reward-3": ArmStyle(BLUE, "dashdot", "diamond"),
 }
 ARM_LABELS = {
     BASE: "Base: SFT, from which all arms start",
@@ -80,6 +83,9 @@ ARM_LABELS = {
     "q-outcome": "Q-learning, outcome reward",
     "q-process": "Q-learning, process reward",
     "q-process-offpolicy": "Q-learning, process reward, off-policy",
+    "reward-1": "Q-learning, first reward",
+    "reward-2": "Q-learning, second reward",
+    "reward-3": "Q-learning, third reward",
 }
 _OTHER_COLORS = ("#96604a", "#4b7f9e", "#b0578d", "#5f8a2f", "#7a6cc9")
 _OTHER_DASHES = ("solid", "dash", "dashdot", "longdash")

@@ -60,12 +60,14 @@ def choices(experiment: ExperimentRecord) -> Selection:
     return Selection(shown, split, x, smoothing)
 
 
-def figures(selection: Selection, evaluations: pd.DataFrame) -> dict[str, Callable[[], go.Figure]]:
+def figures(
+    selection: Selection, evaluations: pd.DataFrame, changes: pd.DataFrame
+) -> dict[str, Callable[[], go.Figure]]:
     """How to make each chart of the page, by name."""
     lines = [arm for arm in selection.arms if arm != BASE] or selection.arms
     curve = partial(
         metric_curve, evaluations, split=selection.split, x=selection.x, smoothing=selection.smoothing,
-        arms=lines, base=BASE in selection.arms,
+        arms=lines, base=BASE in selection.arms, changes=changes,
     )  # fmt: skip
     return {metric: partial(curve, metric) for metric in CURVES} | {
         "pass_at_k": partial(pass_at_k, evaluations, split=selection.split, arms=selection.arms),
@@ -84,12 +86,13 @@ def theory(selection: Selection) -> None:
     """How far the models are from the exact references."""
     experiment = lab.current_experiment()
     evaluations = lab.evaluations(experiment.id)
-    version = (*lab.version(experiment, evaluations), repr(selection))
+    changes = lab.changes(experiment.id)
+    version = (*lab.version(experiment, evaluations), lab.changes_version(changes), repr(selection))
     with st.grid(2, min_column_width=380, gap="medium") as grid:
         for name, sentence in THEORY_CURVES.items():
             make = partial(
                 metric_curve, evaluations, name, split="train", x=selection.x,
-                smoothing=selection.smoothing, arms=selection.arms,
+                smoothing=selection.smoothing, arms=selection.arms, changes=changes,
             )  # fmt: skip
             with grid.cell():
                 show(make, f"compare:{name}", version, sentence)
@@ -103,9 +106,10 @@ def charts(selection: Selection) -> None:
     }
     experiment = lab.current_experiment()
     evaluations = lab.evaluations(experiment.id)
-    version = (*lab.version(experiment, evaluations), repr(selection))
+    changes = lab.changes(experiment.id)
+    version = (*lab.version(experiment, evaluations), lab.changes_version(changes), repr(selection))
     with st.grid(2, min_column_width=380, gap="medium") as grid:
-        for name, make in figures(selection, evaluations).items():
+        for name, make in figures(selection, evaluations, changes).items():
             with grid.cell():
                 show(make, f"compare:{name}", version, explanations[name])
 
@@ -148,5 +152,5 @@ def downloads(selection: Selection) -> None:
 def _page(selection: Selection) -> str:
     """All charts as one HTML page that needs no network."""
     experiment = lab.current_experiment()
-    makes = figures(selection, lab.evaluations(experiment.id))
+    makes = figures(selection, lab.evaluations(experiment.id), lab.changes(experiment.id))
     return page_html([make() for make in makes.values()], f"planviz: {experiment.name}")

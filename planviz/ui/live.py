@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -77,11 +77,13 @@ def curves() -> None:
     """Accuracy, diversity, loss and throughput so far."""
     experiment = lab.current_experiment()
     evaluations = lab.evaluations(experiment.id)
-    version = lab.version(experiment, evaluations)
+    changes = lab.changes(experiment.id)
+    version = (*lab.version(experiment, evaluations), lab.changes_version(changes))
     with st.grid(2, min_column_width=380, gap="medium") as grid:
         for name, (arguments, sentence) in CURVES.items():
             with grid.cell():
-                show(partial(metric_curve, evaluations, **arguments), f"live:{name}", version, sentence)
+                make = partial(metric_curve, evaluations, changes=changes, **arguments)
+                show(make, f"live:{name}", version, sentence)
     with st.expander(
         "Loss and throughput", icon=":material/speed:", on_change="rerun", key="live:more"
     ) as more:
@@ -90,18 +92,18 @@ def curves() -> None:
             if not steps.empty:
                 share = steps.groupby("run")["evaluation_share"].last().mean()
                 st.caption(f"Evaluations take {share:.0%} of the time of a run, on average.")
-            version = lab.version(experiment, steps)
-            show(partial(loss_curve, steps), "live:loss", version)
-            show(partial(throughput_curve, steps), "live:throughput", version)
+            of_steps = lab.version(experiment, steps)
+            show(partial(loss_curve, steps), "live:loss", of_steps)
+            show(partial(throughput_curve, steps), "live:throughput", of_steps)
 
 
-def fresh_paths() -> None:
-    """The paths sampled at the latest evaluation of up to two runs, for one query."""
+def fresh_paths(arms: Sequence[str] = ("pg", "q-process")) -> None:
+    """The paths sampled at the latest evaluation of some runs, those of `arms` at first, for one query."""
     experiment = lab.current_experiment()
     runs = lab.store().runs(experiment.id)
     by_name = {_name(run, runs): run for run in runs}
     left, right = st.columns([2, 1], vertical_alignment="bottom")
-    default = [name for name in ("pg", "q-process") if name in by_name] or list(by_name)[:2]
+    default = [name for name, run in by_name.items() if run.arm in arms][: len(arms)] or list(by_name)[:2]
     chosen = left.pills(
         "Show", list(by_name), selection_mode="multi", default=default, key=f"fresh:runs:{experiment.id}"
     )
