@@ -13,24 +13,20 @@ from planviz.ui.lab import TaskView
 from planviz.ui.live import refreshing
 from planviz.ui.mechanism_collapse import collapse, pair_picker
 from planviz.ui.mechanism_found import found
+from planviz.ui.mechanism_link import SECTION, SECTIONS, follow_link, write_link
 from planviz.ui.mechanism_models import Chosen, arm_picker, progress_picker
 from planviz.ui.mechanism_values import target_picker, values
 from planviz.ui.mechanism_weights import weights
 from planviz.ui.text import sentence
 
-SECTIONS = {
-    "values": "Learned against exact",
-    "weights": "What the weights know",
-    "found": "What exploration found",
-    "collapse": "Why it collapses",
-}
-
 
 def mechanism(experiment: ExperimentRecord, view: TaskView) -> None:
     """The widgets of the page, and the section that is open."""
+    follow_link(experiment, view)
+    st.session_state.setdefault(SECTION, "values")
     section = st.segmented_control(
-        "Look at", list(SECTIONS), default="values", required=True, format_func=SECTIONS.__getitem__,
-        key="mechanism:section", persist_state="session", label_visibility="collapsed", wrap=True,
+        "Look at", list(SECTIONS), required=True, format_func=SECTIONS.__getitem__,
+        key=SECTION, persist_state="session", label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     chosen = arm_picker(experiment)
     panel: Callable[[], None]
@@ -46,6 +42,7 @@ def mechanism(experiment: ExperimentRecord, view: TaskView) -> None:
         target = target_picker(experiment, view)
         now = replace(chosen, progress=progress_picker(experiment))
         panel = lambda: values(experiment, view, now, target)  # noqa: E731
+    write_link(experiment, view)
     refreshing(lambda: _told(panel, experiment, chosen), f"mechanism:{section}")
 
 

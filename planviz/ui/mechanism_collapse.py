@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 
 import numpy as np
@@ -13,7 +12,14 @@ from planviz.figures.mechanism_paths import Series, path_areas
 from planviz.mechanism import PathShares
 from planviz.runs.records import ExperimentRecord
 from planviz.ui.lab import TaskView
-from planviz.ui.mechanism_models import Chosen, Weights, kept_weights, shares_over_time
+from planviz.ui.mechanism_models import (
+    Chosen,
+    Weights,
+    first_pair,
+    kept_weights,
+    shares_over_time,
+    widget_key,
+)
 from planviz.ui.mechanism_panel import figure_panel
 from planviz.ui.paths_query import SELECTOR_WIDTH, allowed_pairs, settle
 from planviz.ui.paths_text import ARROW, node_names, plural
@@ -21,17 +27,15 @@ from planviz.ui.paths_text import ARROW, node_names, plural
 TARGET_WIDTH = 260
 MAX_NAME = 34
 """Characters of a path's name in the legend."""
-MANY = 30
-"""More correct paths than these are hard to follow."""
 
 
 def pair_picker(experiment: ExperimentRecord, view: TaskView) -> tuple[int, int]:
     """The training pair whose paths are followed."""
     names = node_names(view.task.labels)
-    keys = [f"mechanism:{end}:{experiment.id}" for end in ("from", "to")]
+    keys = [widget_key(end, experiment) for end in ("from", "to")]
     allowed = allowed_pairs(view.task, "train")
     chosen = tuple(st.session_state.get(key) for key in keys)
-    first = most_varied(view) if chosen == (None, None) else (chosen[0], chosen[1])
+    first = first_pair(experiment, view) if chosen == (None, None) else (chosen[0], chosen[1])
     pair = settle(first, allowed, view)
     st.session_state[keys[0]], st.session_state[keys[1]] = pair
     counts = view.correct_paths
@@ -46,16 +50,6 @@ def pair_picker(experiment: ExperimentRecord, view: TaskView) -> tuple[int, int]
             width=TARGET_WIDTH,
         )  # fmt: skip
     return pair
-
-
-def most_varied(view: TaskView) -> tuple[int, int]:
-    """The training pair whose texts take the most different paths, so that there is variety to lose; of several, the
-    one with the fewest correct paths. Pairs with so many paths that no eye could follow them come last."""
-    different = Counter((text[0], text[-1]) for text in set(view.task.texts))
-    return min(
-        different,
-        key=lambda pair: (view.correct_paths[pair] > MANY, -different[pair], view.correct_paths[pair]),
-    )
 
 
 def collapse(experiment: ExperimentRecord, view: TaskView, chosen: Chosen, pair: tuple[int, int]) -> None:

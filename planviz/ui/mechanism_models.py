@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
-from planviz.config import BASE
+from planviz.config import BASE, ExperimentConfig
 from planviz.figures import style
 from planviz.mechanism import PathShares, Probe, states
 from planviz.runs.records import ExperimentRecord
 from planviz.task import Task
 from planviz.ui import lab
+from planviz.ui.lab import TaskView
 from planviz.ui.paths_models import Choice, Model, models_at
 from planviz.ui.text import literal
 
@@ -22,6 +24,8 @@ MAX_PROBED = 2_000_000
 """Of so many logits at most is one model asked; on larger graphs for the targets that are trained on most."""
 CHECKPOINTS = 24
 """At most so many of an arm's stored weights are followed over training."""
+MANY = 30
+"""More correct paths of a pair than these are hard to follow."""
 LISTED = 200
 """Where a pair has no more correct paths than this, every one of them is followed."""
 
@@ -43,41 +47,73 @@ class Chosen:
         return models_at(runs, Choice(self.arms, self.seed, 0, self.progress)) if runs else []
 
 
+def widget_key(name: str, experiment: ExperimentRecord) -> str:
+    """The key of a widget whose choice belongs to one experiment."""
+    return f"mechanism:{name}:{experiment.id}"
+
+
+def arms_of(config: ExperimentConfig) -> list[str]:
+    """The base and all arms, in the order in which they are offered."""
+    return style.arm_order([BASE, *config.arms])
+
+
+def first_arms(config: ExperimentConfig) -> list[str]:
+    """The arms that are chosen at first: a few that differ."""
+    few = sorted(arms_of(config), key=lambda arm: arm not in FIRST_CHOICE)[: len(FIRST_CHOICE)]
+    return style.arm_order(few)
+
+
 def arm_picker(experiment: ExperimentRecord) -> Chosen:
     """The widgets that choose arms and seed."""
-    config = experiment.config
-    arms = style.arm_order([BASE, *config.arms])
-    default = sorted(arms, key=lambda arm: arm not in FIRST_CHOICE)[: len(FIRST_CHOICE)]
+    config, arms_key = experiment.config, widget_key("arms", experiment)
+    st.session_state.setdefault(arms_key, first_arms(config))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.pills(
-            "Models", arms, selection_mode="multi", wrap=True, format_func=literal,
-            default=default, key=f"mechanism:arms:{experiment.id}", persist_state="session",
+            "Models", arms_of(config), selection_mode="multi", wrap=True, format_func=literal,
+            key=arms_key, persist_state="session",
         )  # fmt: skip
         seed = config.seeds[0]
         if len(config.seeds) > 1:
             seed = st.selectbox(
-                "Seed",
-                config.seeds,
-                key=f"mechanism:seed:{experiment.id}",
-                persist_state="session",
-                width=110,
+                "Seed", config.seeds, key=widget_key("seed", experiment), persist_state="session", width=110
             )
     return Chosen(  # what a browser sends may be anything
-        tuple(arm for arm in arms if arm in chosen), seed if seed in config.seeds else config.seeds[0]
+        tuple(arm for arm in arms_of(config) if arm in chosen),
+        seed if seed in config.seeds else config.seeds[0],
     )
 
 
 def progress_picker(experiment: ExperimentRecord) -> float:
     """The timeline at the bottom of the screen; at its end are the latest weights, also while a run trains."""
-    marks = experiment.config.evaluation.evaluations
+    marks, key = experiment.config.evaluation.evaluations, widget_key("progress", experiment)
+    st.session_state.setdefault(key, marks)
     with st.bottom:
         mark = st.select_slider(
-            "Training progress", range(marks + 1), value=marks,
+            "Training progress", range(marks + 1), key=key, persist_state="session",
             format_func=lambda i: "latest" if i == marks else f"{i / marks:.0%}",
-            key=f"mechanism:progress:{experiment.id}", persist_state="session",
             help="How much of its training each model has done. The base beside other arms has done all of it.",
         )  # fmt: skip
     return float(mark / marks)
+
+
+def first_pair(experiment: ExperimentRecord, view: TaskView) -> tuple[int, int]:
+    """The training pair that is followed at first."""
+    return _first_pair(experiment.id, view)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _first_pair(experiment_id: str, _view: TaskView) -> tuple[int, int]:
+    return most_varied(_view)
+
+
+def most_varied(view: TaskView) -> tuple[int, int]:
+    """The training pair whose texts take the most different paths, so that there is variety to lose; of several, the
+    one with the fewest correct paths. Pairs with so many paths that no eye could follow them come last."""
+    different = Counter((text[0], text[-1]) for text in set(view.task.texts))
+    return min(
+        different,
+        key=lambda pair: (view.correct_paths[pair] > MANY, -different[pair], view.correct_paths[pair]),
+    )
 
 
 def has_weights(models: Sequence[Model]) -> list[Model]:

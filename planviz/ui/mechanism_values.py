@@ -7,15 +7,23 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from planviz.config import ArmConfig, QLearningConfig
+from planviz.config import ArmConfig, QLearningConfig, with_changes
 from planviz.figures import style
 from planviz.figures.mechanism_matrices import Scale, node_matrix
 from planviz.learned import Errors, Table, errors, exact_table, learned_table, nearest
 from planviz.mechanism import Probe
 from planviz.runs.records import ExperimentRecord
 from planviz.task import Task
+from planviz.ui import lab
 from planviz.ui.lab import TaskView
-from planviz.ui.mechanism_models import Chosen, has_weights, possible_targets, probed_targets, probes
+from planviz.ui.mechanism_models import (
+    Chosen,
+    has_weights,
+    possible_targets,
+    probed_targets,
+    probes,
+    widget_key,
+)
 from planviz.ui.mechanism_panel import figure_panel
 from planviz.ui.paths_models import Model
 from planviz.ui.paths_text import node_names, plural
@@ -30,7 +38,7 @@ def target_picker(experiment: ExperimentRecord, view: TaskView) -> int:
     names, targets = node_names(view.task.labels), possible_targets(view.task)
     pairs = np.bincount(view.task.train_pairs[:, 1], minlength=view.task.nodes)
     chosen: int = st.selectbox(
-        "Target", targets, key=f"mechanism:target:{experiment.id}", persist_state="session", width=340,
+        "Target", targets, key=widget_key("target", experiment), persist_state="session", width=340,
         format_func=lambda node: f"{names[node]}  ({plural(float(pairs[node]), 'training pair')})",
         help="Every row of a matrix is a current node on the way to this target, every column a next node.",
     )  # fmt: skip
@@ -62,7 +70,7 @@ def _compare(
     target: int,
     shown: tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int64]]],
 ) -> None:
-    name, arm = model.run.arm, experiment.config.arm(model.run.arm)
+    name, arm = model.run.arm, _arm_then(experiment, model)
     st.subheader(literal(style.arm_label(name)))
     try:
         exact = _exact(experiment.id, arm, targets, task)
@@ -101,6 +109,15 @@ def _compare(
                 figure_panel(make, f"mechanism:{kind}:{name}", version, said[kind], heading, below=True)
 
 
+def _arm_then(experiment: ExperimentRecord, model: Model) -> ArmConfig:
+    """The arm's settings in the step that made its weights: a reward may have changed while it trained."""
+    config, changed = experiment.config, lab.changes(experiment.id)
+    before = changed[(changed["run"] == model.run.id) & (changed["step"] < (model.step or 0))]
+    for settings in before["settings"]:
+        config = with_changes(config, model.run.arm, settings)
+    return config.arm(model.run.arm)
+
+
 def _told(here: Errors, names: list[str], targets: tuple[int, ...], everywhere: Errors) -> str:
     """The errors in words."""
     if np.isnan(here.largest):
@@ -120,7 +137,7 @@ def _sentences(arm: ArmConfig) -> dict[str, str]:
         worth = {
             "process": "1: an edge towards the target; 0: only an edge, or only towards it; −1: neither.",
             "custom": "What the reward chosen for this arm makes each next node worth.",
-            "outcome": "The outcome reward is 1 for arriving; it does not say which step was wrong.",
+            "outcome": "Paid only for arriving, good and bad steps are worth nearly the same.",
         }
         discounted = f" Each further step counts {arm.discount:g} times as much." if arm.discount < 1 else ""
         learned = "What the model expects each next node to be worth."

@@ -21,7 +21,7 @@ UNSHARED = (
     "split.test_texts",
 )  # fmt: skip
 """Settings too large for a link: a graph from a file, chosen pairs and texts do not travel in one."""
-PAGES = ("rewards.", "runs.")
+PAGES = ("claims.", "mechanism.", "rewards.", "runs.")
 """Query parameters that begin so belong to one page, which reads and writes them itself."""
 MAX_NOTICES = 5
 

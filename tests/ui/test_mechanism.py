@@ -15,15 +15,16 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from planviz.config import ExperimentConfig, parse
-from planviz.events import Checkpoint
+from planviz.events import Changed, Checkpoint
 from planviz.folders import app_folder
 from planviz.learned import errors, exact_table, learned_table
 from planviz.mechanism import edge_auc, edge_groups
 from planviz.probing import path_shares, probe
 from planviz.runs.store import Store
 from planviz.ui import lab
-from planviz.ui.mechanism_collapse import most_varied, path_name
-from planviz.ui.mechanism_models import MAX_PROBED, probed_targets
+from planviz.ui.mechanism_collapse import path_name
+from planviz.ui.mechanism_models import MAX_PROBED, most_varied, probed_targets
+from planviz.ui.text import literal
 from tests.ui.test_paths import train_into
 
 SETTINGS: dict[str, Any] = {
@@ -246,6 +247,69 @@ def test_every_section_works_for(
             drawn = [element.proto.id for element in page.get("bidi_component")]
             assert any("mechanism:attention" in key for key in drawn) == (name == "blocks")
     assert traces(page, "collapse")
+
+
+def test_the_page_is_found_again_in_the_url(
+    visit: Callable[..., AppTest], trained: tuple[Path, dict[str, str]]
+) -> None:
+    tiny = trained[1]["tiny"]
+    page = visit(tiny)
+    assert not [name for name in page.query_params if name.startswith("mechanism.")]
+    target = page.selectbox(f"mechanism:target:{tiny}").options
+    shown(page.selectbox(f"mechanism:target:{tiny}").select(target[2]))
+    shown(page.select_slider[0].set_value(1))
+    shown(page.selectbox(f"mechanism:seed:{tiny}").set_value(1))
+    shown(page.button_group(f"mechanism:arms:{tiny}").set_value(["q"]))
+    shown(page.button_group("mechanism:section").set_value("collapse"))
+    sources = page.selectbox(f"mechanism:from:{tiny}").options
+    shown(page.selectbox(f"mechanism:from:{tiny}").select(sources[0]))
+    again = AppTest.from_file(app_folder() / "app.py", default_timeout=60)
+    for name, value in page.query_params.items():
+        again.query_params[name] = value
+    again.run()
+    shown(again.switch_page("pages/mechanism.py"))
+    wanted = ("arms", "seed", "target", "progress", "from", "to")
+    assert len([name for name in again.query_params if name.startswith("mechanism.")]) == 6
+    for name in wanted:
+        assert (
+            again.session_state[f"mechanism:{name}:{tiny}"] == page.session_state[f"mechanism:{name}:{tiny}"]
+        )
+    assert again.session_state["mechanism:section"] == "collapse" and not again.warning
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"section": "nothing", "models": "evil,", "seed": "7", "target": "0-1", "pair": "1-1"},
+        {"target": "99999999999", "pair": "3", "progress": "-1", "seed": "", "<b>": "x"},
+    ],
+)
+def test_what_a_link_says_that_is_not_there_is_named(
+    link: dict[str, str], server: Store, trained: tuple[Path, dict[str, str]]
+) -> None:
+    page = AppTest.from_file(app_folder() / "app.py", default_timeout=60)
+    page.query_params["experiment"] = trained[1]["tiny"]
+    for name, value in link.items():
+        page.query_params[f"mechanism.{name}"] = value
+    page.run()
+    shown(page.switch_page("pages/mechanism.py"))
+    told = [warning.value for warning in page.warning]
+    assert len(told) == len(link)
+    for name, value in link.items():
+        sentence = f"mechanism.{name} = {value!r} is not known here, so it is left out."
+        assert any(literal(sentence) in each for each in told)
+
+
+def test_a_reward_that_changed_has_other_exact_values(visit: Callable[..., AppTest], server: Store) -> None:
+    changed = train_into(server, parse(SETTINGS | {"seeds": [0], "base": {"steps": 3}}))
+    (run,) = [run for run in server.runs(changed) if run.arm == "q"]
+    server.record(run.id, Changed(15, {"reward": "outcome"}))
+    page = visit(changed)
+    after = numbers(traces(page, "exact:q")[0]["z"])
+    shown(page.select_slider[0].set_value(1))
+    at_15 = numbers(traces(page, "exact:q")[0]["z"])
+    # Paid only for arriving, every next node is worth as much: the edge is not told from the jump.
+    assert np.nanmin(after) == 1 and np.nanmin(at_15) == -1
 
 
 def test_no_model_chosen_is_said(visit: Callable[..., AppTest], trained: tuple[Path, dict[str, str]]) -> None:
