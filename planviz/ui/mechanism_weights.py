@@ -132,7 +132,7 @@ def _matrices(
     st.subheader("Adjacency and reachability, as the weights have them")
     st.caption(
         "Teal speaks for an edge, or for reaching the target; red against it. The true matrices stand first. Means of "
-        "rows and columns are taken away, because they change no policy."
+        "rows and columns are taken away, because they change no policy; each model has a scale of its own."
         + (
             f" Shown are the {len(nodes)} nodes that the text passes most often."
             if len(nodes) < task.nodes
