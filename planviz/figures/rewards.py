@@ -82,6 +82,7 @@ def _add_kind(
         x=[None], y=[None], mode="lines", legendgroup=kind, name=f"{look.mark} {look.label}{ends}",
         line={"color": look.color, "dash": dash, "width": 3},
     )  # fmt: skip
+    lost_at = kind == "missing"
     levels = np.minimum(np.ceil(flow * len(WIDTHS)), len(WIDTHS)).astype(int) - 1
     for level, width in enumerate(WIDTHS):
         chosen = steps[levels == level]
@@ -89,12 +90,12 @@ def _add_kind(
             continue
         curves = np.stack([curve(positions[u], positions[v], bend) for u, v in chosen])
         x, y = np.concatenate([curves, np.full((len(chosen), 1, 2), np.nan)], axis=1).reshape(-1, 2).T
-        sizes, symbol = np.zeros(len(CURVE) + 1), "arrow" if kind != "missing" else "x"
-        sizes[ARROW_AT if kind != "missing" else -2] = 8 + 1.5 * width if kind != "missing" else 8
+        sizes = np.zeros(len(CURVE) + 1)
+        sizes[-2 if lost_at else ARROW_AT] = 11 if lost_at else 8 + 1.5 * width
         figure.add_scatter(
             x=x, y=y, mode="lines+markers", name=look.label, legendgroup=kind, showlegend=False,
-            line={"color": look.color, "dash": dash, "width": width if kind != "missing" else 1}, opacity=0.85,
-            marker={"symbol": symbol, "angleref": "previous" if kind != "missing" else "up", "opacity": 1,
+            line={"color": look.color, "dash": dash, "width": 1 if lost_at else width, "backoff": 0},
+            marker={"symbol": "x" if lost_at else "arrow", "angleref": "up" if lost_at else "previous", "opacity": 1,
                     "size": np.tile(sizes, len(chosen)), "color": look.color, "line": {"width": 0}},
             text=np.repeat([_words(task, found, u, v, look.label) for u, v in chosen], len(CURVE) + 1),
             hovertemplate="%{text}<extra></extra>",

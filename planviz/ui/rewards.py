@@ -14,6 +14,7 @@ from planviz.figures.rewards import fates, policy_on_graph, value_matrix
 from planviz.figures.style import SPLITS
 from planviz.reward_analysis import RARE_PAIR, Implied, Shares, implied, reward_shares
 from planviz.rewards import reward_of
+from planviz.ui import state
 from planviz.ui.charts import show
 from planviz.ui.lab import TaskView
 from planviz.ui.paths_query import SELECTOR_WIDTH, allowed_pairs, describe, settle
@@ -55,7 +56,13 @@ def _query_picker(view: TaskView) -> Query:
     names, allowed = node_names(view.task.labels), allowed_pairs(view.task, "any")
     query = settle(st.session_state.rewards_query or (None, None), allowed, view)
     if st.session_state.rewards_query not in (None, query):
+        if st.session_state.rewards_query_in_link:
+            asked = "-".join(map(str, st.session_state.rewards_query))
+            state.notify(
+                f"This link could not be read in full: {asked} is no pair with a path; another is shown."
+            )
         st.session_state.rewards_query = query
+    st.session_state.rewards_query_in_link = False
     st.session_state["rewards:from"], st.session_state["rewards:to"] = query
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(

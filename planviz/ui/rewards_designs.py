@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from planviz.arms import TERMS, QLearningConfig
 from planviz.config import ExperimentConfig
+from planviz.figures.change_marks import change_words
 from planviz.ui import state
 from planviz.ui.text import literal
 
@@ -42,7 +43,7 @@ def start() -> None:
     designs, query, steps, problems = from_link(state.page_link(PREFIX), state.draft())
     for problem in problems:
         state.notify(f"This link could not be read in full: {problem}")
-    st.session_state.rewards_query = query
+    st.session_state.rewards_query, st.session_state.rewards_query_in_link = query, query is not None
     st.session_state.rewards_steps = steps
     st.session_state.rewards = designs
 
@@ -142,6 +143,14 @@ def name_of(number: int) -> str:
 
 def title_of(number: int, design: Design) -> str:
     return f"Reward {number + 1}: {REWARDS[design.reward].lower()}"
+
+
+def words_of(design: Design) -> str:
+    """What a design is, in words: the kind of reward, the terms of a custom one, and a discount below 1."""
+    settings = {"reward": design.reward}
+    names = [name for name in TERMS if design.reward == "custom" and getattr(design, name)]
+    names += ["discount"] if design.discount < 1 else []
+    return change_words(settings | {name: getattr(design, name) for name in names})
 
 
 def design_controls(number: int) -> None:

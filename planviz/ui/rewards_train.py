@@ -17,7 +17,15 @@ from planviz.runs.records import ExperimentRecord, RunError, RunRecord
 from planviz.ui import lab, state
 from planviz.ui.charts import show
 from planviz.ui.live import REFRESH, fresh_paths, progress, refreshing
-from planviz.ui.rewards_designs import CHOSEN, MAX_STEPS, designs, name_of, reward_controls, template
+from planviz.ui.rewards_designs import (
+    CHOSEN,
+    MAX_STEPS,
+    designs,
+    name_of,
+    reward_controls,
+    template,
+    words_of,
+)
 from planviz.ui.text import literal, sentence
 
 EVALUATIONS = 30
@@ -78,16 +86,29 @@ def _start() -> None:
 def training() -> None:
     """The runs of the experiment being looked at, if its arms are designs of this page."""
     experiment = lab.current_experiment()
-    arms = [name for name in experiment.config.arms if name.startswith("reward-")]
+    arms = [name for name, _ in _began_with(experiment)]
     if not arms:
         st.info("The curves appear here once the training has started.", icon=":material/show_chart:")
         return
+    st.caption(
+        ". ".join(f"**{arm}** began with: {literal(words)}" for arm, words in _began_with(experiment)) + "."
+    )
     refreshing(progress, "rewards:progress", REFRESH)
     refreshing(partial(_change_panel, arms), "rewards:change", REFRESH)
     refreshing(_curves, "rewards:curves")
     st.subheader("Current paths")
     st.write("Lines show where the samples of the latest evaluation went; the wider, the more of them.")
     refreshing(partial(fresh_paths, arms), "rewards:fresh")
+
+
+def _began_with(experiment: ExperimentRecord) -> list[tuple[str, str]]:
+    """Each arm of the designs, and its reward as it was at the start."""
+    arms = experiment.config.arms.items()
+    return [
+        (name, words_of(arm))
+        for name, arm in arms
+        if name.startswith("reward-") and isinstance(arm, QLearningConfig)
+    ]
 
 
 def _curves() -> None:
