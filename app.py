@@ -28,6 +28,7 @@ page = st.navigation(
         st.Page("pages/build.py", title="Build", icon=":material/account_tree:"),
         st.Page("pages/train.py", title="Train", icon=":material/play_circle:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/monitoring:"),
+        st.Page("pages/claims.py", title="Claims", icon=":material/fact_check:"),
         st.Page("pages/rewards.py", title="Rewards", icon=":material/tune:"),
         st.Page("pages/paths.py", title="Paths", icon=":material/route:"),
         st.Page("pages/mechanism.py", title="Mechanism", icon=":material/psychology:"),

@@ -137,17 +137,6 @@ def edge_groups(task: Task) -> dict[str, Bools]:
     }
 
 
-def useful_steps(task: Task) -> int:
-    """How many (t, c, k) there are to be found: t a target that is trained on, c any other node, c → k an edge, and t
-    can be reached from k.
-
-    A node that no correct path visits counts too: a sampled path gets there by a step that is no edge.
-    """
-    targets = np.unique(task.train_pairs[:, 1])
-    steps = task.adjacency.astype(np.int64) @ task.reachable[:, targets]
-    return int(steps.sum() - steps[targets, np.arange(len(targets))].sum())
-
-
 def roc(scores: Floats, positives: Bools, negatives: Bools) -> tuple[Floats, Floats]:
     """The ROC curve of scores that should be higher on positives than on negatives.
 

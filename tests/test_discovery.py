@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from planviz.experiment import train
 from planviz.packing import Paths
 from planviz.task import Task
 from planviz.theory import count_correct_paths
-from tests.engine_helpers import graphs, task_of
+from tests.engine_helpers import graphs, networkx_graph, task_of
 
 
 def all_paths(task: Task, source: int, target: int, left: int) -> Iterator[tuple[int, ...]]:
@@ -92,6 +93,20 @@ def test_all_paths_that_exist_can_be_found_and_no_more(graph: GraphConfig) -> No
     assert found["triples_found"] <= limit["triples_found"]
 
 
+@settings(max_examples=30, deadline=None)
+@given(config=graphs())
+def test_useful_steps_that_exist_are_counted_one_by_one(config: GraphConfig) -> None:
+    task, graph = task_of(config), networkx_graph(config)
+    expected = sum(
+        nx.has_path(graph, following, target)
+        for target in {target for _, target in task.train_pairs.tolist()}
+        for current, following in graph.edges
+        if current != target
+    )
+    counts = count_correct_paths(task.adjacency, task.max_steps)
+    assert existing(task, counts)["triples_found"] == expected
+
+
 def test_a_set_of_codes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("planviz.discovery.MAX_FOUND", 10)
     monkeypatch.setattr("planviz.discovery.MAX_PENDING", 4)
@@ -105,7 +120,7 @@ def test_a_set_of_codes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sft_finds_its_texts_and_policy_gradient_finds_more() -> None:
     config = with_settings(
         preset("quick"),
-        {"graph.nodes": 12, "split.paths_per_pair": 1, "base.steps": 60, "base.batch_size": 64, "model.width": 32},
+        {"graph.nodes": 12, "graph.seed": 0, "split.paths_per_pair": 1, "base.steps": 60, "base.batch_size": 64, "model.width": 32},
     )  # fmt: skip
     config = config.model_copy(update={"arms": {"pg": PolicyGradientConfig(steps=40, batch_size=64)}})
     found: dict[str, list[float]] = {}

@@ -23,7 +23,6 @@ from planviz.mechanism import (
     interaction,
     roc,
     states,
-    useful_steps,
 )
 from planviz.rewards import process_reward
 from planviz.task import build_task
@@ -117,18 +116,6 @@ def test_edges_are_counted_and_grouped(config: GraphConfig, paths: int) -> None:
     assert (np.sum([*groups.values()], axis=0) == task.adjacency).all()
     assert (counts[groups["never"]] == 0).all() and (counts[groups["seldom"]] > 0).all()
     assert counts[groups["seldom"]].max(initial=0) < counts[groups["often"]].min(initial=10**9)
-
-
-@given(graphs())
-def test_useful_steps_are_counted_one_by_one(config: GraphConfig) -> None:
-    task, graph = task_of(config), networkx_graph(config)
-    expected = sum(
-        nx.has_path(graph, following, target)
-        for target in {target for _, target in task.train_pairs.tolist()}
-        for current, following in graph.edges
-        if current != target
-    )
-    assert useful_steps(task) == expected
 
 
 scored = st.lists(st.tuples(st.integers(-3, 3), st.sampled_from(["good", "bad", "other"])), max_size=30)

@@ -16,16 +16,17 @@ def number(value: float, share: bool) -> str:
     """A statistic as it is read: a share in per cent."""
     if math.isnan(value):
         return "none"
-    return f"{value:.1%}".replace("%", " %") if share else f"{value:.2f}"
+    return f"{value:.1%}".replace("-", "−").replace("%", " %") if share else f"{value:.2f}".replace("-", "−")
 
 
 def with_interval(test: Test) -> str:
-    """The mean with its interval, such as 0.10 (0.06 to 0.15)."""
+    """The mean with its interval, such as 0.10 (0.06 to 0.15) or 10.3 % (5.7 to 14.9)."""
     found = test.interval
     mean = number(found.mean, test.share)
     if not math.isfinite(found.low):
         return f"{mean} (no interval: {found.seeds} seed{'s' * (found.seeds != 1)})"
-    return f"{mean} ({number(found.low, test.share)} to {number(found.high, test.share)})"
+    low, high = (number(bound, test.share).removesuffix(" %") for bound in (found.low, found.high))
+    return f"{mean} ({low} to {high})"
 
 
 def needed(test: Test) -> str:

@@ -17,6 +17,7 @@ def show(
     version: Hashable,
     explanation: str = "",
     on_click: Callable[[Click], None] | None = None,
+    caption: str = "",
 ) -> None:
     """Draw a figure under its title; it is made once for each version, and updated in place.
 
@@ -25,9 +26,12 @@ def show(
         version: whatever the figure depends on besides its key.
         explanation: one sentence behind a question mark at the title.
         on_click: called back with the point or cell that is clicked.
+        caption: Markdown under the title, that everybody sees.
     """
     chart = drawn(make, key, version)
     _heading(chart.title, explanation)
+    if caption:
+        st.caption(caption)
     live_chart(chart, key, on_click)
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from planviz.discovery import existing
 from planviz.figures.mechanism_paths import found_curve
-from planviz.mechanism import edge_groups, useful_steps
+from planviz.mechanism import edge_groups
 from planviz.runs.records import ExperimentRecord
 from planviz.theory import text_steps
 from planviz.ui import lab
@@ -67,4 +67,4 @@ def _texts(view: TaskView, limits: dict[str, float]) -> None:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _existing(experiment_id: str, _view: TaskView) -> dict[str, float]:
-    return existing(_view.task, _view.correct_paths) | {"triples_found": float(useful_steps(_view.task))}
+    return existing(_view.task, _view.correct_paths)
