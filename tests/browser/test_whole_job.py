@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import networkx as nx
 import pandas as pd
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from planviz.config import preset, with_settings
 from planviz.graphs.generate import build_graph
@@ -47,7 +47,7 @@ def test_a_link_straight_to_a_page_is_the_first_thing_a_server_sees(page: Page, 
     expect(page.get_by_text("unknown: there is no such setting")).to_be_visible()
 
 
-def test_the_whole_job(page: Page, app_server: str, app_home: Path) -> None:
+def test_the_whole_job(page: Page, browser: Browser, app_server: str, app_home: Path) -> None:
     # Home: never empty, and the link brings its settings along
     page.goto(f"{app_server}/?" + "&".join(f"{key}={value}" for key, value in SETTINGS.items()))
     expect(page.get_by_role("heading", level=1)).to_contain_text("How do language models learn to plan?")
@@ -75,7 +75,19 @@ def test_the_whole_job(page: Page, app_server: str, app_home: Path) -> None:
     page.reload()
     expect(resume).to_be_enabled()
     assert experiment_of(page) == experiment
-    resume.click()
+
+    # another browser, with the same link: the same run with the same curves, and its buttons act on it
+    context = browser.new_context(viewport={"width": 1400, "height": 1100})
+    other = context.new_page()
+    other.goto(page.url)
+    expect(other.get_by_role("button", name="Resume", exact=True)).to_be_enabled()
+    for seen in (page, other):
+        expect(seen.locator(".planviz-live-chart .main-svg").first).to_be_attached()
+    assert experiment_of(other) == experiment
+    assert _curves(other) == _curves(page)
+    other.get_by_role("button", name="Resume", exact=True).click()
+    expect(resume).to_be_disabled()
+    context.close()
     expect(page.get_by_text("3 of 3 runs finished.")).to_be_visible(timeout=SLOW)
 
     store = Store(app_home)
@@ -105,6 +117,12 @@ def test_the_whole_job(page: Page, app_server: str, app_home: Path) -> None:
     open_page(page, "Paths")
     expect(page.get_by_text("Step 60 of 60").first).to_be_visible()
     expect(page.get_by_role("heading", name="Sampled paths")).to_be_visible()
+
+
+def _curves(page: Page) -> list[str]:
+    """What the curves of the page say to those who do not see them: their last values."""
+    charts = page.locator(".planviz-live-chart[aria-label*='last value']")
+    return [chart.get_attribute("aria-label") or "" for chart in charts.all()]
 
 
 def test_the_live_demo_starts_from_home(page: Page, app_server: str, app_home: Path) -> None:
