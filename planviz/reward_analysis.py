@@ -22,7 +22,7 @@ RARE_PAIR = 0.0005
 SURE, NEVER = 1 - 1e-9, 1e-12
 """An arrival at least so probable is sure, one at most so probable never happens."""
 
-MAX_ENTRIES = 10_000_000
+MAX_ENTRIES = 4_000_000
 """At most so many Q-values are computed for the shares of a split; that bounds their time on large graphs."""
 
 
@@ -62,7 +62,7 @@ def arrivals(task: Task, policy: Floats, target: int) -> Arrivals:
     edges = np.where(task.adjacency, policy, 0.0)
     arriving, onward = edges[:, target].copy(), edges
     onward[:, target] = 0.0
-    taken, first = onward > 0, (arriving > 0).astype(np.float64)
+    taken, first = (onward > 0).astype(np.float64), (arriving > 0).astype(np.float64)
     probability, length, paths = (np.zeros(task.nodes) for _ in range(3))
     for _ in range(task.max_steps):
         length = arriving + onward @ (probability + length)
@@ -207,7 +207,7 @@ def verdict(
         if steps < shortest + TIE:
             return (
                 f"Shorter paths are worth more: it arrives always, by {_paths(paths)} of {_steps(shortest)}, "
-                f"the fewest, and leaves out the other {_count(correct_paths - paths)}."
+                f"the fewest, and leaves out {_others(correct_paths - paths)}."
             )
         return (
             f"It arrives always, by {_paths(paths)} of the {_count(correct_paths)} correct ones, "
@@ -247,6 +247,10 @@ def _share(probability: float) -> str:
 
 def _count(number: float) -> str:
     return f"{number:,.0f}" if number < 1e6 else "millions"
+
+
+def _others(count: float) -> str:
+    return f"the other {_count(count)}" if count < 1e6 else "millions of others"
 
 
 def _paths(count: float) -> str:

@@ -13,11 +13,11 @@ from planviz.figures.mechanism_matrices import node_matrix
 from planviz.figures.next_nodes import KINDS
 from planviz.figures.paths import ARROW_AT, BEND, CURVE, WIDTHS, Positions, curve, paths_on_graph
 from planviz.reward_analysis import Implied, Shares
-from planviz.task import Ints, Task
+from planviz.task import Bools, Ints, Task
 
 DASHES = {"good": "solid", "useless": "dash", "missing": "dot"}
 RARE = 0.005
-"""Steps that a smaller share of the paths takes are left out."""
+"""Steps that a smaller share of the paths takes are left out, unless all are so rare."""
 
 MAX_NODES = 100
 """At most so many rows and columns of Q* are drawn."""
@@ -43,7 +43,7 @@ def policy_on_graph(
     backdrop = len(figure.data)
     kinds = step_kinds(task, target)
     for order, (kind, dash) in enumerate(DASHES.items(), start=1):
-        steps = np.argwhere((kinds == kind) & (found.flow >= RARE))
+        steps = np.argwhere((kinds == kind) & is_drawn(found))
         if len(steps):
             _add_kind(figure, task, positions, found, steps, target, kind, dash, BEND * order)
     # Source and target stay on top.
@@ -56,6 +56,11 @@ def policy_on_graph(
     heading = f"{title}: its best policy, {names[source]} → {names[target]}"
     figure.update_layout(meta={"title": heading, "alt": f"{heading}: {found.verdict}"}, height=380)
     return figure
+
+
+def is_drawn(found: Implied) -> Bools:
+    """(n, n): the steps that are taken often enough to be drawn."""
+    return np.asarray(found.flow >= min(RARE, found.flow.max() / 2))
 
 
 def step_kinds(task: Task, target: int) -> np.ndarray[tuple[int, ...], np.dtype[np.str_]]:
@@ -148,7 +153,7 @@ def value_matrix(task: Task, found: Implied, source: int, target: int, title: st
         scale="value", reach=max(float(np.abs(found.q_values).max()), 0.01),
     )  # fmt: skip
     names = style.unique(task.labels)
-    taken = [(u, v) for u, v in np.argwhere(found.flow >= RARE).tolist() if u in nodes and v in nodes]
+    taken = [(u, v) for u, v in np.argwhere(is_drawn(found)).tolist() if u in nodes and v in nodes]
     figure.add_scatter(
         x=[names[v] for _, v in taken], y=[names[u] for u, _ in taken], mode="markers", showlegend=False,
         marker={"size": 5, "color": "#ffffff", "line": {"width": 1, "color": "#16232b"}}, hoverinfo="skip",

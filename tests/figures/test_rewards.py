@@ -79,6 +79,14 @@ def test_the_matrix_holds_the_exact_values_with_dots_where_the_policy_goes() -> 
     }
 
 
+def test_steps_are_drawn_even_if_all_of_them_are_rare() -> None:
+    task = task_of(listed(250, [(0, node) for node in range(1, 250)]))
+    arm = QLearningConfig(reward="outcome")
+    what = implied(task, reward_of(arm), 1.0, 0, 249, 1)
+    figure = policy_on_graph(task, np.random.default_rng(0).random((250, 2)), what, 0, 249)
+    assert len(hovers(figure, "useless")) == 248 and len(hovers(figure, "good")) == 1
+
+
 def test_of_a_large_graph_the_matrix_shows_the_nodes_near_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rewards, "MAX_NODES", 4)
     what = found("process")
