@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --constraint
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check audit format bench demo trajectories screenshots clean chromium
+.PHONY: help app test check audit format bench demo trajectories screenshots claims clean chromium
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ bench: $(VENV)/.app ## Measure the engine on this machine: the table that benchm
 demo: $(VENV)/.app ## Train again the comparison that ships with planviz
 	rm -rf assets/demo
 	PLANVIZ_HOME=$(VENV)/demo $(BIN)/planviz run --preset quick --out assets/demo --compact
+
+claims: $(VENV)/.dev chromium ## Test the eight claims on paper and blocksworld with 5 seeds, and write docs/CLAIMS.md
+	PLANVIZ_HOME=$(CURDIR)/$(VENV)/claims $(BIN)/python -m docs.claims
 
 trajectories: $(VENV)/.dev ## Write the reference numbers of the methods anew, after a change that was meant
 	$(BIN)/python -m tests.trajectories

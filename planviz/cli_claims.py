@@ -84,7 +84,7 @@ def _print(judged: list[Judged]) -> None:
         color = COLORS[each.verdict]
         verdict = f"[{color}]{report.MARKS[each.verdict]} {each.verdict}[/]"
         title = escape(f"{each.claim.id} {each.claim.title}")
-        if not each.tests:
+        if each.reason:
             table.add_row(title, verdict, escape(each.reason), "", "")
         for place, test in enumerate(test for test in each.tests if test.decides):
             first = (title, verdict) if place == 0 else ("", "")

@@ -6,7 +6,7 @@ The arms are those of the presets, and what `planviz.claims.study` adds to them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planviz.claims import policy_tests, value_tests
 from planviz.claims.evidence import Evidence
@@ -37,6 +37,7 @@ class Judged:
     """A claim with what came out.
 
     Attributes:
+        tests: where the claim does not apply, none of them decides anything.
         reason: why the claim does not apply, or why there is nothing to judge it by yet; otherwise empty.
     """
 
@@ -57,10 +58,9 @@ def _judge(claim: Claim, evidence: Evidence) -> Judged:
         return Judged(claim, "not applicable", (), f"This experiment does not train {' and '.join(absent)}.")
     if not evidence.seeds(claim.arms):
         return Judged(claim, "undecided", (), f"No seed of {', '.join(claim.arms)} has finished yet.")
-    reason = claim.obstacle(evidence)
+    tests, reason = tuple(claim.tests(evidence)), claim.obstacle(evidence)
     if reason:
-        return Judged(claim, "not applicable", (), reason)
-    tests = tuple(claim.tests(evidence))
+        return Judged(claim, "not applicable", tuple(replace(test, decides=False) for test in tests), reason)
     return Judged(claim, together(tests), tests)
 
 
@@ -73,7 +73,7 @@ CLAIMS = (
         "C1", "SFT memorises which step followed which",
         "Fine-tuning converges to a table of co-occurrences in its texts. It gets the training pairs right, and falls "
         "short on pairs that no text shows.",
-        "section 3", (BASE, "sft"), policy_tests.memorises, _nothing,
+        "section 3", (BASE, "sft"), policy_tests.memorises, policy_tests.looks_further,
     ),
     Claim(
         "C2", "Policy gradient generalises better, because it explores",

@@ -5,6 +5,8 @@ Thresholds are the smallest effects that a reader would call an effect, not the 
 
 from __future__ import annotations
 
+import networkx as nx
+
 from planviz.claims.evidence import Evidence
 from planviz.claims.statistics import SMALL, Test, interval
 from planviz.config import BASE
@@ -15,6 +17,18 @@ VARIED = 1.2
 
 
 # C1
+
+
+def looks_further(evidence: Evidence) -> str:
+    """On graphs with cycles a transformer can learn more of the texts than the table holds."""
+    if evidence.config.model.kind != "transformer" or nx.is_directed_acyclic_graph(evidence.task.graph):
+        return ""
+    return (
+        "The texts visit no node twice, so on a graph with cycles what follows depends on the whole path. A "
+        "transformer sees it, and learns more than the table N(t, c, k) / ΣN: expect it to come near the table first and "
+        "to leave it again. The factored and the tabular model, which see only the current node and the target, "
+        "converge to it."
+    )
 
 
 def memorises(evidence: Evidence) -> list[Test]:

@@ -49,7 +49,8 @@ def _claim(judged: Judged) -> dict[str, Any]:
         "reason": judged.reason,
     }
     tests = [_test(test) for test in judged.tests]
-    first = _test(deciding(judged.tests)) if judged.tests else {}
+    hinge = deciding(judged.tests)
+    first = _test(hinge) if hinge else {}
     return values | {
         "statistic": first.get("statistic"),
         "interval": first.get("interval"),
@@ -64,6 +65,8 @@ def _test(test: Test) -> dict[str, Any]:
     return {
         "name": test.name,
         "verdict": test.verdict,
+        "found": with_interval(test),
+        "needed": needed(test),
         "statistic": None if math.isnan(found.mean) else found.mean,
         "interval": [found.low, found.high] if bounded else None,
         "side": test.side,
@@ -84,9 +87,7 @@ def markdown(judged: Sequence[Judged]) -> str:
 
 
 def markdown_tests(judged: Judged) -> str:
-    """The tests of one claim as a table, or why there are none."""
-    if not judged.tests:
-        return judged.reason
+    """The tests of one claim as a table."""
     lines = ["| measured | mean (95 % interval) | needed | |", "| --- | --- | --- | --- |"]
     for test in judged.tests:
         told = "" if test.decides else " (told only)"

@@ -96,8 +96,8 @@ def together(tests: Iterable[Test]) -> Verdict:
     return "undecided" if "undecided" in verdicts else "shown"
 
 
-def deciding(tests: Iterable[Test]) -> Test:
-    """The test that the verdict hangs on: the first one that has it."""
+def deciding(tests: Iterable[Test]) -> Test | None:
+    """The test that the verdict hangs on: the first one that has it, if any test decides."""
     needed = [test for test in tests if test.decides]
     verdict = together(needed)
-    return next(test for test in needed if test.verdict == verdict)
+    return next((test for test in needed if test.verdict == verdict), None)

@@ -102,7 +102,7 @@ def kl_sweep(evidence: Evidence, metric: str) -> go.Figure:
     told = "; ".join(f"{name}: {part.mean:.2f}" for name, (_, _, part) in zip(names, points, strict=True))
     return style.finish(
         figure, heading, f"{heading}: {told}.", height=300,
-        xaxis={"type": "category"}, yaxis={"tickformat": ".0%" if words.share else None, "rangemode": "tozero"},
+        xaxis={"type": "category"}, yaxis={"tickformat": ".0%"} if words.share else {"rangemode": "tozero"},
     )  # fmt: skip
 
 

@@ -91,8 +91,8 @@ def _cards(judged: list[Judged]) -> None:
             with grid.cell(), st.container(border=True, height="stretch"):
                 st.badge(WORDS[each.verdict], icon=ICONS[each.verdict], color=COLORS[each.verdict])
                 st.markdown(f"**{each.claim.id}** {each.claim.title}")
-                if each.tests:
-                    test = deciding(each.tests)
+                test = deciding(each.tests)
+                if test:
                     st.caption(f"{test.name}: {report.with_interval(test)}")
                 st.button(
                     "Shown below" if each.claim.id == chosen else "Look closer",

@@ -69,4 +69,9 @@ def test_a_claim_is_shown_only_if_all_its_deciding_tests_are(found: list[tuple[f
     needed = {test.verdict for test in tests if test.decides}
     assert (verdict == "shown") == (needed == {"shown"})
     assert (verdict == "not shown") == ("not shown" in needed)
-    assert deciding(tests).verdict == verdict and deciding(tests).decides
+    hinge = deciding(tests)
+    assert hinge is not None and hinge.verdict == verdict and hinge.decides
+
+
+def test_where_nothing_decides_there_is_no_verdict_to_hang_on() -> None:
+    assert deciding([]) is None and deciding([a_test(0.8, 0.9, decides=False)]) is None
