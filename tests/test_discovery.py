@@ -120,7 +120,8 @@ def test_a_set_of_codes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sft_finds_its_texts_and_policy_gradient_finds_more() -> None:
     config = with_settings(
         preset("quick"),
-        {"graph.nodes": 12, "graph.seed": 0, "split.paths_per_pair": 1, "base.steps": 60, "base.batch_size": 64, "model.width": 32},
+        {"graph.nodes": 12, "graph.seed": 0, "split.paths_per_pair": 1, "base.steps": 60, "base.batch_size": 64,
+         "model.width": 32},
     )  # fmt: skip
     config = config.model_copy(update={"arms": {"pg": PolicyGradientConfig(steps=40, batch_size=64)}})
     found: dict[str, list[float]] = {}

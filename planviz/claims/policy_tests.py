@@ -25,8 +25,8 @@ def looks_further(evidence: Evidence) -> str:
         return ""
     return (
         "The texts visit no node twice, so on a graph with cycles what follows depends on the whole path. A "
-        "transformer sees it, and learns more than the table N(t, c, k) / ΣN: expect it to come near the table first and "
-        "to leave it again. The factored and the tabular model, which see only the current node and the target, "
+        "transformer sees it, and learns more than the table N(t, c, k) / ΣN: expect it to come near the table first, "
+        "and to leave it again. The factored and the tabular model, which see only the current node and the target, "
         "converge to it."
     )
 

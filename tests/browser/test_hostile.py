@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -12,6 +13,10 @@ from playwright.sync_api import Page, expect
 
 from planviz.figures.picture import write_picture
 from planviz.graphs.files import write_graph
+from planviz.runs.bundle_zip import export_zip
+from planviz.runs.records import MAX_TAG
+from planviz.runs.store import Store
+from tests.runs import bundles
 
 HOSTILE = (
     "<img src=x onerror=window.hacked=1>",
@@ -134,6 +139,83 @@ def test_settings_and_the_paths_of_a_hostile_graph(page: Page, app_server: str) 
     page.goto(f"{app_server}/paths")
     settled(page)
     unharmed(page)
+
+
+@pytest.mark.usefixtures("outside")
+def test_names_and_tags_of_runs(page: Page, app_server: str, app_home: Path, tmp_path: Path) -> None:
+    page.goto(
+        f"{app_server}/runs?" + "&".join(f"runs.{key}={quote(HOSTILE[0])}" for key in ("show", "tags", "<b>"))
+    )
+    settled(page)
+    unharmed(page)
+
+    # bundles whose name, tags and labels are hostile, from files whose names are
+    store, told = Store(app_home), [text for text in HOSTILE if text.isprintable()]
+    for at, text in enumerate(told):
+        key = bundles.trained(store, labels=[*told, "x", "y"])
+        store.update_experiment(key, name=text, tags=[text[:MAX_TAG].strip()])
+        file = tmp_path / f"'; rm -rf <b>hacked {at}.zip"
+        with file.open("wb") as packed:
+            export_zip(store, key, packed)
+        store.delete_experiment(key)
+        if at == 0:
+            page.get_by_role("button", name="Import").click()
+        page.locator("input[type=file]").set_input_files(file)
+        expect(page.get_by_text(f"Imported: {text}")).to_be_visible()
+        settled(page)  # with an uploader that is empty again
+    settled(page)
+    unharmed(page)
+    assert {record.name for record in store.experiments()} > set(told)
+
+    # searched, renamed and tagged
+    page.goto(f"{app_server}/runs")  # without the open popover
+    search = page.get_by_label("Search", exact=True)
+    for text in HOSTILE:
+        search.fill("".join(c for c in text if c.isprintable()))
+        settled(page)
+        unharmed(page)
+    only(page, "svg onload")
+    name, tag = "'); DELETE FROM runs; --<img src=x onerror=window.hacked=1>", "<script>hacked"
+    page.get_by_role("button", name="Rename").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill(name)
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    only(page, "delete from runs")
+    page.get_by_test_id("stMain").get_by_role("button", name=re.compile("Tag$")).first.click()
+    chosen = dialog.get_by_role("combobox")
+    chosen.fill(tag)
+    chosen.press("Enter")
+    chosen.press("Tab")  # closes the menu, which covers the button
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    (renamed,) = [record for record in store.experiments() if record.name == name]
+    assert tag in renamed.tags
+    unharmed(page)
+
+    # looked at on every page, and exported as a page of its own, which is then opened as a file
+    for path in ("train", "compare", "paths"):
+        page.goto(f"{app_server}/{path}?experiment={renamed.id}")
+        settled(page)
+        unharmed(page)
+    page.goto(f"{app_server}/compare?experiment={renamed.id}")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Charts as HTML").click()
+    download.value.save_as(tmp_path / "charts.html")
+    page.goto((tmp_path / "charts.html").as_uri())
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    unharmed(page)
+    store.close()
+
+
+def only(page: Page, text: str) -> None:
+    """Search for one experiment, and choose it."""
+    page.get_by_label("Search", exact=True).fill(text)
+    expect(page.get_by_text(re.compile(r"^1 of \d+ experiments"))).to_be_visible()
+    settled(page)
+    table = page.get_by_test_id("stDataFrame").first.bounding_box()
+    assert table
+    page.mouse.click(table["x"] + 18, table["y"] + 52)
 
 
 @pytest.mark.parametrize("ending", [".html", ".svg"])

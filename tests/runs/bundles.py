@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from safetensors.numpy import save
@@ -25,15 +26,19 @@ def weights(config: ExperimentConfig, value: float) -> bytes:
     return save({name: np.full(shape, value, np.float32) for name, shape in shapes.items()})
 
 
-def trained(store: Store, model: str = "factored", nodes: int = 12) -> str:
-    """An experiment of three runs, of which the last has not begun."""
+def trained(store: Store, model: str = "factored", nodes: int = 12, labels: Sequence[str] = ()) -> str:
+    """An experiment of three runs, of which the last has not begun; with labels, on a graph of one's own."""
+    graph: dict[str, object] = {"nodes": nodes}
+    if labels:
+        edges = [(u, v) for v in range(len(labels)) for u in range(v)]
+        graph = {"kind": "file", "labels": list(labels), "edges": edges}
     config = experiment(
         8,
         ("NA", "-2"),
         name='=1+1, "quoted"\n<b>',
         seeds=(5,),
         model={"kind": model},
-        graph={"nodes": nodes},
+        graph=graph,
     )
     experiment_id = store.create_experiment(config, "quick")
     for run in store.runs(experiment_id)[:2]:
