@@ -71,10 +71,14 @@ ARM_STYLES = {
     "q-outcome": ArmStyle(CRIMSON, "dot", "x"),
     "q-process": ArmStyle(TEAL, "solid", "triangle-up"),
     "q-process-offpolicy": ArmStyle(OLIVE, "longdash", "triangle-down"),
+}
+REWARD_STYLES = {
     "reward-1": ArmStyle(TEAL, "solid", "circle"),
     "reward-2": ArmStyle(CRIMSON, "dash", "square"),
     "reward-3": ArmStyle(BLUE, "dashdot", "diamond"),
 }
+"""The arms of the Rewards page, which stand beside each other and no others."""
+
 ARM_LABELS = {
     BASE: "Base: SFT, from which all arms start",
     "sft": "SFT, continued",
@@ -95,7 +99,7 @@ _OTHER_SYMBOLS = ("pentagon", "star", "hexagon", "cross", "triangle-left", "tria
 def arm_style(arm: str) -> ArmStyle:
     """The style of an arm: a function of its name alone, so it is the same in every picture and session."""
     code = crc32(arm.encode())
-    return ARM_STYLES.get(arm) or ArmStyle(
+    return (ARM_STYLES | REWARD_STYLES).get(arm) or ArmStyle(
         _OTHER_COLORS[code % len(_OTHER_COLORS)],
         _OTHER_DASHES[code % len(_OTHER_DASHES)],
         _OTHER_SYMBOLS[code % len(_OTHER_SYMBOLS)],

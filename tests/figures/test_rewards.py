@@ -107,6 +107,12 @@ def test_the_fates_of_the_pairs_are_their_shares() -> None:
     )
 
 
+def test_the_arms_of_the_page_differ_by_more_than_color() -> None:
+    looks = [style.arm_style(f"reward-{number}") for number in (1, 2, 3)]
+    for feature in ("color", "dash", "symbol"):
+        assert len({getattr(look, feature) for look in looks}) == 3
+
+
 # Changes on curves
 
 
