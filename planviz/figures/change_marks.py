@@ -40,9 +40,14 @@ def mark_changes(
     middle = (measured[x].min() + measured[x].max()) / 2
     for arm, step, settings in changes[["arm", "step", "settings"]].itertuples(index=False):
         rows = measured[measured["arm"] == arm].sort_values("step")
-        if arm not in arms or rows.empty or (arm, step) in seen:
-            continue
-        at = float(np.interp(step, rows["step"], rows[x]))
+        if (
+            arm not in arms
+            or rows.empty
+            or (arm, step) in seen
+            or (x != "step" and step > rows["step"].max())
+        ):
+            continue  # where steps lie on another axis is known up to the last evaluation
+        at = float(step if x == "step" else np.interp(step, rows["step"], rows[x]))
         color = style.arm_style(arm).color
         words = f"{style.plain(arm)}: {style.plain(change_words(settings), 200)}"
         right = at > middle

@@ -142,6 +142,13 @@ def test_a_change_is_marked_once_for_all_seeds_where_it_was(x: str, at: float) -
     assert figure.layout.shapes[0].line.color == style.arm_style("reward-1").color
 
 
+def test_a_change_after_the_last_evaluation_is_marked_where_it_was() -> None:
+    late = changes(("reward-1", 0, 35, {"reward": "outcome"}))
+    figure = metric_curve(evaluations(), "sampled_accuracy", changes=late)
+    assert [shape.x0 for shape in figure.layout.shapes] == [35]
+    assert not metric_curve(evaluations(), "sampled_accuracy", x="seconds", changes=late).layout.shapes
+
+
 def test_only_arms_that_are_shown_are_marked() -> None:
     some = changes(("reward-2", 0, 5, {"discount": 0.5}), ("pg", 0, 5, {"discount": 0.5}))
     hidden = metric_curve(evaluations(), "sampled_accuracy", arms=["reward-1"], changes=some)
