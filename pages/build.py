@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from planviz.ui import build_panels as panels
-from planviz.ui.build_edges import edge_table
-from planviz.ui.build_facts import correct_paths, facts
-from planviz.ui.build_files import download, open_file, take_graph
-from planviz.ui.build_graph import graph_settings
-from planviz.ui.build_history import follow
-from planviz.ui.build_pair import pair_in_words, pair_panel
-from planviz.ui.build_split import matrix, split_settings, split_summary, task_or_error
+from planviz.ui.build import panels
+from planviz.ui.build.edges import edge_table
+from planviz.ui.build.facts import correct_paths, facts
+from planviz.ui.build.files import download, open_file, take_graph
+from planviz.ui.build.graph import graph_settings
+from planviz.ui.build.history import follow
+from planviz.ui.build.pair import pair_in_words, pair_panel
+from planviz.ui.build.split import matrix, split_settings, split_summary, task_or_error
 
 st.title("Build")
 st.write(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from planviz.ui.claims import claims
-from planviz.ui.claims_start import start_panel
+from planviz.ui.claims.page import claims
+from planviz.ui.claims.start import start_panel
 from planviz.ui.experiment_picker import experiment_picker
-from planviz.ui.live import refreshing
+from planviz.ui.refreshing import refreshing
 
 st.title("Claims")
 st.write(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from planviz.ui import lab
-from planviz.ui.compare_panels import charts, choices, downloads, table, theory
+from planviz.ui.compare import charts, choices, downloads, table, theory
 from planviz.ui.experiment_picker import experiment_picker
-from planviz.ui.live import refreshing
+from planviz.ui.refreshing import refreshing
 
 st.title("Compare")
 experiment_picker()

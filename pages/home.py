@@ -10,7 +10,7 @@ from planviz.config import preset
 from planviz.figures.curves import metric_curve
 from planviz.ui import lab
 from planviz.ui.charts import show
-from planviz.ui.home_findings import findings
+from planviz.ui.home import findings
 from planviz.ui.state import notify, open_experiment, set_chosen_arms, set_draft
 
 st.title("How do language models learn to plan?")

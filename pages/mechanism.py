@@ -6,7 +6,7 @@ import streamlit as st
 
 from planviz.ui import lab
 from planviz.ui.experiment_picker import experiment_picker
-from planviz.ui.mechanism import mechanism
+from planviz.ui.mechanism.page import mechanism
 from planviz.ui.text import sentence
 
 st.title("Mechanism")

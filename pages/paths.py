@@ -6,10 +6,10 @@ import streamlit as st
 
 from planviz.ui import lab
 from planviz.ui.experiment_picker import experiment_picker
-from planviz.ui.live import refreshing
-from planviz.ui.paths_models import model_picker
-from planviz.ui.paths_panels import sampled_answers
-from planviz.ui.paths_query import query_picker
+from planviz.ui.paths.models import model_picker
+from planviz.ui.paths.panels import sampled_answers
+from planviz.ui.paths.query import query_picker
+from planviz.ui.refreshing import refreshing
 from planviz.ui.text import sentence
 
 st.title("Paths")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from planviz.ui import lab, state
-from planviz.ui.rewards import before_training
-from planviz.ui.rewards_designs import PREFIX, start, to_link
-from planviz.ui.rewards_train import start_panel, training
+from planviz.ui.rewards.designs import PREFIX, start, to_link
+from planviz.ui.rewards.page import before_training
+from planviz.ui.rewards.train import start_panel, training
 from planviz.ui.text import sentence
 
 start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from planviz.ui.runs_library import library
+from planviz.ui.runs.library import library
 
 st.title("Runs")
 library()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from planviz.ui import lab
-from planviz.ui.live import REFRESH, curves, fresh_paths, progress, refreshing
+from planviz.ui.refreshing import REFRESH, refreshing
 from planviz.ui.text import literal
-from planviz.ui.train_setup import setup
+from planviz.ui.train.live import curves, fresh_paths, progress
+from planviz.ui.train.setup import setup
 
 st.title("Train")
 st.write(

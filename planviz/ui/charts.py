@@ -17,7 +17,6 @@ def show(
     version: Hashable,
     explanation: str = "",
     on_click: Callable[[Click], None] | None = None,
-    caption: str = "",
 ) -> None:
     """Draw a figure under its title; it is made once for each version, and updated in place.
 
@@ -26,13 +25,35 @@ def show(
         version: whatever the figure depends on besides its key.
         explanation: one sentence behind a question mark at the title.
         on_click: called back with the point or cell that is clicked.
-        caption: Markdown under the title, that everybody sees.
     """
     chart = drawn(make, key, version)
     _heading(chart.title, explanation)
-    if caption:
-        st.caption(caption)
     live_chart(chart, key, on_click)
+
+
+def figure_panel(
+    make: Callable[[], go.Figure],
+    key: str,
+    version: Hashable,
+    explanation: str = "",
+    heading: str | None = None,
+    below: bool = False,
+) -> None:
+    """Draw a figure that is made once for each version, and updated in place.
+
+    Args:
+        key: unique on the page and the same on every run.
+        explanation: Markdown, shown between the title and the figure, or below it: so that figures side by side
+            begin at the same height.
+        heading: what stands over it instead of the figure's title.
+    """
+    chart = drawn(make, key, version)
+    st.markdown(f"**{literal(chart.title if heading is None else heading)}**")
+    if explanation and not below:
+        st.caption(explanation)
+    live_chart(chart, key)
+    if explanation and below:
+        st.caption(explanation)
 
 
 def _heading(title: str, explanation: str) -> None:

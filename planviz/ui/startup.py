@@ -18,8 +18,8 @@ def load_everything() -> None:
 
     It would look at some 150,000 objects that live as long as the server, for a tenth of a second each time.
     """
-    for module in pkgutil.iter_modules(planviz.ui.__path__):
+    for module in pkgutil.walk_packages(planviz.ui.__path__, "planviz.ui."):
         with suppress(ImportError):  # the page that needs it will say so, and the others go on
-            importlib.import_module(f"planviz.ui.{module.name}")
+            importlib.import_module(module.name)
     gc.collect()
     gc.freeze()

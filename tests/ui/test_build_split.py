@@ -16,8 +16,9 @@ from planviz.folders import app_folder
 from planviz.graphs.files import read_alpine, write_alpine
 from planviz.splits import SPLITS, imported_settings
 from planviz.task import Task, build_task
-from planviz.ui import build_pair, build_split
-from planviz.ui.build_text import text_table, texts_per_pair
+from planviz.ui.build import pair as build_pair
+from planviz.ui.build import split as build_split
+from planviz.ui.build.text import text_table, texts_per_pair
 from planviz.ui.live_chart import Click
 from tests.engine_helpers import task_of
 

@@ -22,8 +22,8 @@ from planviz.mechanism import edge_auc, edge_groups
 from planviz.probing import path_shares, probe
 from planviz.runs.store import Store
 from planviz.ui import lab
-from planviz.ui.mechanism_collapse import path_name
-from planviz.ui.mechanism_models import MAX_PROBED, most_varied, probed_targets
+from planviz.ui.mechanism.collapse import path_name
+from planviz.ui.mechanism.models import MAX_PROBED, most_varied, probed_targets
 from planviz.ui.text import literal
 from tests.ui.test_paths import train_into
 

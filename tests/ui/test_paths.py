@@ -23,8 +23,8 @@ from planviz.folders import app_folder
 from planviz.inspection import inspect_query
 from planviz.runs.store import Store
 from planviz.ui import lab
-from planviz.ui.paths_query import allowed_pairs, settle
-from planviz.ui.paths_text import node_names, path_text, visit_names
+from planviz.ui.paths.query import allowed_pairs, settle
+from planviz.ui.paths.text import node_names, path_text, visit_names
 from planviz.ui.text import literal
 
 CONFIG = parse(

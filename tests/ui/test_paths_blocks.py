@@ -18,8 +18,8 @@ from planviz.folders import app_folder
 from planviz.graphs.blocksworld import stacks
 from planviz.runs.store import Store
 from planviz.ui import lab
-from planviz.ui.paths_plan import verdict
-from planviz.ui.paths_query import allowed_pairs
+from planviz.ui.paths.plan import verdict
+from planviz.ui.paths.query import allowed_pairs
 from tests.graphs.test_pddl import PLANBENCH, execute, facts
 
 NAMES = {"A": "ant", "B": "Bee", "C": "cat"}

@@ -14,7 +14,7 @@ from planviz.events import Checkpoint, Failed, Started
 from planviz.folders import app_folder
 from planviz.runs.records import ExperimentRecord, RunRecord
 from planviz.ui import lab
-from planviz.ui.problems import unusual_settings
+from planviz.ui.train.problems import unusual_settings
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from planviz.events import Change, Changed, Evaluation, Started
 from planviz.folders import app_folder
 from planviz.runs.records import RunError
 from planviz.ui import lab
-from planviz.ui.rewards_designs import from_link, template
-from planviz.ui.rewards_train import in_force
+from planviz.ui.rewards.designs import from_link, template
+from planviz.ui.rewards.train import in_force
 
 
 @pytest.fixture(autouse=True)

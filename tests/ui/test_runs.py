@@ -21,9 +21,9 @@ from planviz.runs.demo import DEMO_STAYS
 from planviz.runs.library import found, headlines
 from planviz.runs.store import Store, default_home
 from planviz.ui import lab
-from planviz.ui.runs_library import _visible, library_frame, table_key
-from planviz.ui.runs_library_actions import NOT_YOURS, duplicate
-from planviz.ui.runs_library_view import FILTERS
+from planviz.ui.runs.actions import NOT_YOURS, duplicate
+from planviz.ui.runs.library import _visible, library_frame, table_key
+from planviz.ui.runs.view import FILTERS
 from tests.runs import bundles
 
 SPLITS: tuple[Split, ...] = ("train", "test")

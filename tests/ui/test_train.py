@@ -20,7 +20,7 @@ from planviz.runs.bundle import metrics_csv
 from planviz.runs.store import Store, default_home
 from planviz.summary import latest
 from planviz.ui import lab
-from planviz.ui.runs_table import place_in, runs_frame, time_left
+from planviz.ui.train.runs_table import place_in, runs_frame, time_left
 
 ARMS = ["sft", "pg", "pg-kl", "q-outcome", "q-process", "q-process-offpolicy"]
 

@@ -1,0 +1,1 @@
+"""The Build page: editor, settings, files, split and what they come to."""

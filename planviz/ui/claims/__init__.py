@@ -1,0 +1,1 @@
+"""The Claims page: verdicts, and the runs that they need."""

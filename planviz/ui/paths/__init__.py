@@ -1,0 +1,1 @@
+"""The Paths page: one query, and what every arm answers."""

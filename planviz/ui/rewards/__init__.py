@@ -1,0 +1,1 @@
+"""The Rewards page: designs side by side, and their training."""
