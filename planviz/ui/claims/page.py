@@ -79,10 +79,6 @@ def _looked_at() -> int:
     return next((place for place, claim in enumerate(CLAIMS) if claim.id == wanted), 0)
 
 
-def _look(claim_id: str) -> None:
-    state.set_page_link(PREFIX, {LOOK: claim_id})
-
-
 def _cards(judged: list[Judged]) -> None:
     """One card a claim: what it says in a few words, its verdict, and the number that the verdict hangs on."""
     chosen = judged[_looked_at()].claim.id
@@ -94,12 +90,13 @@ def _cards(judged: list[Judged]) -> None:
                 test = deciding(each.tests)
                 if test:
                     st.caption(f"{test.name}: {report.with_interval(test)}")
-                st.button(
-                    "Shown below" if each.claim.id == chosen else "Look closer",
-                    key=f"claims:look:{each.claim.id}", on_click=_look, args=(each.claim.id,), type="tertiary",
-                    icon=":material/visibility:" if each.claim.id == chosen else ":material/zoom_in:",
-                    disabled=each.claim.id == chosen,
-                )  # fmt: skip
+                here = each.claim.id == chosen
+                if st.button(
+                    "Shown below" if here else "Look closer", key=f"claims:look:{each.claim.id}", type="tertiary",
+                    icon=":material/visibility:" if here else ":material/zoom_in:", disabled=here,
+                ):  # fmt: skip
+                    state.set_page_link(PREFIX, {LOOK: each.claim.id})
+                    st.rerun()  # all of the page: the link is outside of what refreshes by itself
 
 
 def _closely(
