@@ -16,7 +16,7 @@ app: $(VENV)/.app ## Install planviz and open it on localhost
 	$(BIN)/planviz app
 
 test: $(VENV)/.dev chromium ## Run all tests, those in a real browser included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/.dev ## Check style, types and known vulnerabilities
 	$(BIN)/ruff check
