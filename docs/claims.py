@@ -38,7 +38,8 @@ repeats all of it; the Claims page does the same on any graph, and `planviz clai
 
 An interval is Student's 95 % interval over the seeds, which share the graph and the split. A test is passed if its
 whole interval lies on the needed side, and a claim is shown if all its deciding tests are passed. Shares, and
-differences of shares, are in per cent; *told only* marks what does not decide.
+differences of shares, are in per cent; *told only* marks what does not decide. What was tried where a claim did not
+come out is in the [log](LOG.md).
 
 """
 

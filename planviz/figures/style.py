@@ -72,6 +72,12 @@ ARM_STYLES = {
     "q-process": ArmStyle(TEAL, "solid", "triangle-up"),
     "q-process-offpolicy": ArmStyle(OLIVE, "longdash", "triangle-down"),
 }
+VARIANT_STYLES = {
+    "pg-kl-weak": ArmStyle(PURPLE, "dot", "diamond-open"),
+    "pg-kl-strong": ArmStyle(PURPLE, "longdash", "diamond-tall"),
+    "q-outcome-offpolicy": ArmStyle(CRIMSON, "longdash", "x-open"),
+}
+"""The arms that the claims need besides: in the colour of the preset's arm that they vary."""
 REWARD_STYLES = {
     "reward-1": ArmStyle(TEAL, "solid", "circle"),
     "reward-2": ArmStyle(CRIMSON, "dash", "square"),
@@ -84,7 +90,10 @@ ARM_LABELS = {
     "sft": "SFT, continued",
     "pg": "Policy gradient without KL",
     "pg-kl": "Policy gradient with KL",
+    "pg-kl-weak": "Policy gradient with a tenth of the KL",
+    "pg-kl-strong": "Policy gradient with ten times the KL",
     "q-outcome": "Q-learning, outcome reward",
+    "q-outcome-offpolicy": "Q-learning, outcome reward, off-policy",
     "q-process": "Q-learning, process reward",
     "q-process-offpolicy": "Q-learning, process reward, off-policy",
     "reward-1": "Q-learning, first reward",
@@ -99,7 +108,7 @@ _OTHER_SYMBOLS = ("pentagon", "star", "hexagon", "cross", "triangle-left", "tria
 def arm_style(arm: str) -> ArmStyle:
     """The style of an arm: a function of its name alone, so it is the same in every picture and session."""
     code = crc32(arm.encode())
-    return (ARM_STYLES | REWARD_STYLES).get(arm) or ArmStyle(
+    return (ARM_STYLES | VARIANT_STYLES | REWARD_STYLES).get(arm) or ArmStyle(
         _OTHER_COLORS[code % len(_OTHER_COLORS)],
         _OTHER_DASHES[code % len(_OTHER_DASHES)],
         _OTHER_SYMBOLS[code % len(_OTHER_SYMBOLS)],
