@@ -9,14 +9,16 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from planviz.config import BASE, ExperimentConfig, QLearningConfig
+from planviz.config import BASE, ExperimentConfig
 from planviz.events import Split
-from planviz.rewards import reward_of
 from planviz.task import Task
-from planviz.theory import Floats, optimal_q, text_steps
+from planviz.theory import Floats
 
-MAX_TARGETS = 200
-"""The exact Q-values of so many targets, at most, tell how much they vary."""
+GROUPS = ("often", "rare", "seldom", "never")
+"""Edges by how often the SFT texts take them; rare is seldom or never."""
+
+EXPLAINED = "explained"
+"""The name under which `Evidence.weights` has the share of the variance of Q* that a model explains."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,14 @@ class Evidence:
     Attributes:
         correct_paths: (n, n) of `theory.count_correct_paths`.
         evaluations: as the store returns them; runs that have not done all their steps are left out of everything.
-        edges: columns arm, seed, group and auc, of each run's last weights (`claims.recovery`).
+        weights: columns arm, seed, measure and value, of each run's last weights (`claims.recovery`).
     """
 
     config: ExperimentConfig
     task: Task
     correct_paths: Floats
     evaluations: pd.DataFrame
-    edges: pd.DataFrame
+    weights: pd.DataFrame
 
     @cached_property
     def finished(self) -> pd.DataFrame:
@@ -76,10 +78,10 @@ class Evidence:
             falls[seed] = curves[seed].iloc[int(others.to_numpy().argmax())] - curves[seed].iloc[-1]
         return pd.Series(falls, dtype=float)
 
-    def recovered(self, arm: str, group: str) -> pd.Series[float]:
-        """The AUC of the edges of a group in the last weights, by seed."""
-        rows = self.edges[(self.edges["arm"] == arm) & (self.edges["group"] == group)]
-        return rows.set_index("seed")["auc"]
+    def known(self, arm: str, measure: str) -> pd.Series[float]:
+        """What the last weights know, by seed: the AUC of a group of edges, or the explained variance of Q*."""
+        rows = self.weights[(self.weights["arm"] == arm) & (self.weights["measure"] == measure)]
+        return rows.set_index("seed")["value"]
 
     def _at(self, arm: str, split: Split, metric: str) -> pd.DataFrame:
         """The metric, a row a step and a column a seed."""
@@ -87,16 +89,3 @@ class Evidence:
         if metric not in rows:  # measured by an earlier version
             rows = rows.assign(**{metric: np.nan})
         return rows.pivot(index="step", columns="seed", values=metric)
-
-    def spread_of_optimum(self, arm: str) -> float:
-        """How far the exact Q-values of an arm are from their median, on average over the next nodes at the states that
-        the SFT texts pass: the error of a model that holds all next nodes for equally good."""
-        settings = self.config.arm(arm)
-        assert isinstance(settings, QLearningConfig)
-        (targets, current, _), counts = text_steps(self.task)
-        chosen = np.unique(targets)[:MAX_TARGETS]
-        tables = optimal_q(self.task, reward_of(settings), settings.discount, targets=chosen)
-        kept = np.isin(targets, chosen)
-        rows = tables[np.searchsorted(chosen, targets[kept]), current[kept]]
-        spread = np.abs(rows - np.median(rows)).mean(axis=1)
-        return float(np.average(spread, weights=counts[kept]))

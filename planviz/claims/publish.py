@@ -16,7 +16,7 @@ from planviz.runs.bundle import metrics_csv
 
 
 def publish(folder: Path, evidence: Evidence, judged: Sequence[Judged], told: dict[str, Any]) -> None:
-    """Write claims.json, claims.html, config.toml, metrics.csv and edges.csv.
+    """Write claims.json, claims.html, config.toml, metrics.csv and weights.csv.
 
     Args:
         told: what goes into claims.json, from `report.as_json`.
@@ -28,7 +28,7 @@ def publish(folder: Path, evidence: Evidence, judged: Sequence[Judged], told: di
     (folder / "claims.json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")
     (folder / "config.toml").write_text(to_toml(evidence.config), "utf-8")
     (folder / "metrics.csv").write_text(metrics_csv(evidence.evaluations), "utf-8")
-    (folder / "edges.csv").write_text(evidence.edges.to_csv(index=False, lineterminator="\n"), "utf-8")
+    (folder / "weights.csv").write_text(evidence.weights.to_csv(index=False, lineterminator="\n"), "utf-8")
     by_claim = claim_figures(evidence)
     figures = [make() for each in judged if each.tests for make, _ in by_claim[each.claim.id]]
     (folder / "claims.html").write_text(page_html(figures, f"The claims on {evidence.config.name}"), "utf-8")

@@ -1,4 +1,4 @@
-"""How well the edges of the graph can be read out of stored weights. Torch is needed here."""
+"""What stored weights know: how well they tell edges, and how near their values are to Q*. Torch is needed here."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import torch
 from safetensors.torch import load
 from torch import Generator
 
-from planviz.config import ExperimentConfig
+from planviz.claims.evidence import EXPLAINED, GROUPS
+from planviz.config import ExperimentConfig, QLearningConfig
 from planviz.mechanism import auc, edge_candidates, edge_scores, states
 from planviz.models import build_model
 from planviz.probing import MAX_ENTRIES, first_logits
-from planviz.task import build_task
+from planviz.rewards import reward_of
+from planviz.task import Ints, Task, build_task
+from planviz.theory import Floats, optimal_q, text_steps
 
-GROUPS = ("often", "rare", "seldom", "never")
-"""Edges by how often the SFT texts take them; rare is seldom or never."""
 
+def weights_known(config: ExperimentConfig, models: Sequence[tuple[str, bytes]]) -> list[dict[str, float]]:
+    """For each of some models, given as (arm, weights): the AUC of each of `GROUPS`, NaN of an empty one, and for
+    Q-learning `explained`, see `explained_variance`.
 
-def recovered_edges(config: ExperimentConfig, weights: Sequence[bytes]) -> list[dict[str, float]]:
-    """For some models the AUC of each group of edges, NaN of an empty one, against all that is no edge.
-
-    The scores are `mechanism.edge_scores` at all targets, or at as many as `MAX_ENTRIES` allows, evenly spread.
+    The edges' scores are `mechanism.edge_scores` at all targets, or at as many as `MAX_ENTRIES` allows, evenly spread.
     """
     torch.set_num_threads(1)
     task = build_task(config)
@@ -31,10 +32,35 @@ def recovered_edges(config: ExperimentConfig, weights: Sequence[bytes]) -> list[
     targets = possible[np.unique(np.linspace(0, len(possible) - 1, most).round().astype(int))]
     groups, nothing = edge_candidates(task)
     groups["rare"] = groups["seldom"] | groups["never"]
+    optimum: dict[str, Floats] = {}
     found = []
-    for stored in weights:
+    for arm, weights in models:
         model = build_model(config.model, task.nodes, task.max_steps, [Generator()])
-        model.load_states([load(stored)])
-        scores = edge_scores(task, first_logits(model, task, targets.tolist()), targets)
-        found.append({group: auc(scores, groups[group], nothing) for group in GROUPS})
+        model.load_states([load(weights)])
+        table = first_logits(model, task, targets.tolist())
+        scores = edge_scores(task, table, targets)
+        known = {group: auc(scores, groups[group], nothing) for group in GROUPS}
+        settings = config.arm(arm)
+        if isinstance(settings, QLearningConfig):
+            if arm not in optimum:
+                optimum[arm] = optimal_q(task, reward_of(settings), settings.discount, targets=targets)
+            known[EXPLAINED] = explained_variance(task, table[:, :, :-1], optimum[arm], targets)
+        found.append(known)
     return found
+
+
+def explained_variance(task: Task, values: np.ndarray, optimum: Floats, targets: Ints) -> float:
+    """The share of the variance of Q*(t, c, ·) that learned values explain (R²), at the states that SFT texts pass.
+
+    1 is the exact values; 0 is as far away as a model for which all is worth the mean of Q*; worse is negative.
+
+    Args:
+        values, optimum: (T, n, n) indexed [t, c, k], for T targets.
+        targets: (T,) in ascending order.
+    """
+    (target, current, _), _ = text_steps(task)
+    kept = np.isin(target, targets)
+    passed = np.unique(np.searchsorted(targets, target[kept]) * task.nodes + current[kept])
+    row = np.divmod(passed, task.nodes)
+    learned, exact = values[row].astype(np.float64), optimum[row]
+    return float(1 - ((learned - exact) ** 2).sum() / ((exact - exact.mean()) ** 2).sum())

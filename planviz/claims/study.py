@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MIN_PAIRS = 100
 """At least so many pairs of each split are measured: fewer make intervals wide by chance."""
 
-EDGE_ARMS = ("sft", "pg", "pg-kl", "q-outcome", "q-process", "q-process-offpolicy")
-"""The arms whose weights are asked for edges."""
+PROBED = ("sft", "pg", "pg-kl", "q-outcome", "q-process", "q-process-offpolicy")
+"""The arms whose weights are asked what they know."""
 
 
 def study(config: ExperimentConfig, seeds: Sequence[int]) -> ExperimentConfig:
@@ -76,29 +76,29 @@ def gather(store: Store, manager: RunManager, experiment_id: str) -> Evidence:
     """
     config = store.experiment(experiment_id).config
     task = build_task(config)
-    runs = [run for run in store.runs(experiment_id) if run.arm in EDGE_ARMS and run.step == run.total_steps]
+    runs = [run for run in store.runs(experiment_id) if run.arm in PROBED and run.step == run.total_steps]
     return Evidence(
         config,
         task,
         count_correct_paths(task.adjacency, task.max_steps),
         store.evaluations(experiment_id),
-        edges_of(store, manager, config, runs),
+        weights_of(store, manager, config, runs),
     )
 
 
-def edges_of(
+def weights_of(
     store: Store, manager: RunManager, config: ExperimentConfig, runs: Sequence[RunRecord]
 ) -> pd.DataFrame:
-    """The edges recovered from the last weights of some runs: columns arm, seed, group and auc.
+    """What the last weights of some runs know: columns arm, seed, measure and value.
 
     Raises:
         RuntimeError: the weights could not be asked.
     """
-    weights = [store.weights(run.id, run.step) for run in runs]
-    found = manager.recovered_edges(config, weights) if weights else []
+    models = [(run.arm, store.weights(run.id, run.step)) for run in runs]
+    found = manager.weights_known(config, models) if models else []
     rows = [
-        (run.arm, run.seed, group, value)
-        for run, groups in zip(runs, found, strict=True)
-        for group, value in groups.items()
+        (run.arm, run.seed, measure, value)
+        for run, known in zip(runs, found, strict=True)
+        for measure, value in known.items()
     ]
-    return pd.DataFrame(rows, columns=["arm", "seed", "group", "auc"])
+    return pd.DataFrame(rows, columns=["arm", "seed", "measure", "value"])

@@ -109,13 +109,13 @@ def kl_sweep(evidence: Evidence, metric: str) -> go.Figure:
 def edge_bars(evidence: Evidence) -> go.Figure:
     """The AUC of edges against non-edges, by arm and by how often the texts take the edge, with 95 % intervals."""
     heading = "Edges recovered from the logits (AUC)"
-    edges = evidence.edges.dropna(subset=["auc"])
+    edges = evidence.weights[evidence.weights["measure"].isin(EDGE_GROUPS)].dropna(subset=["value"])
     if edges.empty:
         return style.empty(heading, "No run has finished yet.")
     figure, arms = go.Figure(), style.arm_order(edges["arm"])
     told = []
     for group, words in EDGE_GROUPS.items():
-        parts = {arm: interval(evidence.recovered(arm, group)) for arm in arms}
+        parts = {arm: interval(evidence.known(arm, group)) for arm in arms}
         if not any(part.seeds for part in parts.values()):
             continue
         figure.add_bar(

@@ -80,15 +80,15 @@ class Inspections:
         arguments = (config, models, source, target, limit)
         return cast("PathShares", self._ask("planviz.probing:path_shares", arguments, timeout))
 
-    def recovered_edges(
-        self, config: ExperimentConfig, weights: Sequence[bytes], *, timeout: float = 300.0
+    def weights_known(
+        self, config: ExperimentConfig, models: Sequence[tuple[str, bytes]], *, timeout: float = 300.0
     ) -> list[dict[str, float]]:
-        """How well each model's weights tell the edges: `planviz.claims.recovery.recovered_edges`.
+        """What each model's weights know of edges and values: `planviz.claims.recovery.weights_known`.
 
         Raises:
             RuntimeError: it failed, or took longer than `timeout` seconds.
         """
-        answer = self._ask("planviz.claims.recovery:recovered_edges", (config, weights), timeout)
+        answer = self._ask("planviz.claims.recovery:weights_known", (config, models), timeout)
         return cast("list[dict[str, float]]", answer)
 
     def _ask(self, function: str, arguments: tuple[Any, ...], timeout: float) -> Any:

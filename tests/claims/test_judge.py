@@ -36,7 +36,6 @@ CONTROLS = {
     "C5: learning rate 0": ("C5", changed("q-outcome", spread=(0.5, 0.5), accuracy=((0.99, 0.99), (0.5, 0.5)))),
     "C6: an untrained model": ("C6", changed("q-process", accuracy=((0.0, 0.0), (0.0, 0.0)))),
     "C6: one path is left": ("C6", changed("q-process", distinct=(1.6, 1.0))),
-    "C6: values that say nothing": ("C6", changed("q-process", q=(0.7, 0.7))),
     "C7: off-policy fails": ("C7", changed("q-process-offpolicy", accuracy=((0.99, 0.5), (0.5, 0.4)))),
 }  # fmt: skip
 
@@ -45,6 +44,10 @@ CONTROLS = {
 def test_a_negative_control_is_not_shown(control: str) -> None:
     claim, curves = CONTROLS[control]
     assert verdicts(curves=curves)[claim] == "not shown"
+
+
+def test_values_that_say_nothing_are_not_shown() -> None:
+    assert verdicts(explained=0.0)["C6"] == "not shown"
 
 
 def test_shuffled_labels_do_not_show_that_edges_are_recovered() -> None:
@@ -64,7 +67,7 @@ def test_runs_that_are_not_finished_count_for_nothing() -> None:
     found = evidence()
     steps = found.evaluations["step"]
     cut = found.evaluations[steps < steps.groupby(found.evaluations["arm"]).transform("max")]
-    early = type(found)(found.config, found.task, found.correct_paths, cut, found.edges)
+    early = type(found)(found.config, found.task, found.correct_paths, cut, found.weights)
     for judged in judge(early):
         assert judged.verdict == "undecided" and "finished" in judged.reason
 
@@ -78,7 +81,7 @@ def test_an_arm_that_is_not_trained_is_named() -> None:
         found.task,
         found.correct_paths,
         found.evaluations,
-        found.edges,
+        found.weights,
     )
     for judged in judge(without):
         assert (judged.verdict == "not applicable") == ("pg" in judged.claim.arms)

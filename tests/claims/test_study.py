@@ -12,16 +12,18 @@ from safetensors.torch import save
 from torch import Generator
 
 from planviz.claims import report
-from planviz.claims.evidence import Evidence
+from planviz.claims.evidence import EXPLAINED, GROUPS, Evidence
 from planviz.claims.judge import Judged, judge
 from planviz.claims.publish import publish
-from planviz.claims.recovery import GROUPS, recovered_edges
+from planviz.claims.recovery import explained_variance, weights_known
 from planviz.claims.study import MIN_PAIRS, gather, stored, study, take_up
 from planviz.config import ExperimentConfig, ModelConfig, parse, preset, read_toml, with_settings
 from planviz.models import build_model
+from planviz.rewards import process_reward
 from planviz.runs.manager import RunManager
 from planviz.runs.store import Store
 from planviz.task import build_task
+from planviz.theory import optimal_q
 from tests.claims.made_up import evidence
 from tests.runs.conftest import wait_until_done
 
@@ -48,9 +50,26 @@ def test_weights_that_know_the_graph_recover_its_edges_and_untrained_ones_do_not
     task = build_task(config)
     knowing = np.broadcast_to(task.adjacency.astype(float), (task.nodes,) * 3)
     untrained = build_model(config.model, task.nodes, task.max_steps, [Generator().manual_seed(0)])
-    found = recovered_edges(config, [tabular(config, knowing), save(untrained.states()[0])])
+    models = [("sft", tabular(config, knowing)), ("pg", save(untrained.states()[0]))]
+    found = weights_known(config, models)
     assert found[0] == dict.fromkeys(GROUPS, 1.0)
     assert all(abs(found[1][group] - 0.5) < 0.12 for group in GROUPS)
+
+
+def test_the_exact_values_are_explained_in_full_and_a_constant_not_at_all() -> None:
+    config = preset("quick").model_copy(update={"model": ModelConfig(kind="tabular")})
+    task = build_task(config)
+    exact = optimal_q(task, process_reward)
+    tables = (exact, np.zeros_like(exact), 0.5 * exact)
+    found = weights_known(config, [("q-process", tabular(config, table)) for table in tables])
+    assert found[0][EXPLAINED] == pytest.approx(1)
+    assert found[1][EXPLAINED] < 0 < found[2][EXPLAINED] < 1
+    passed = np.array(
+        [exact[t, c] for t, c in {(text[-1], current) for text in task.texts for current in text[:-1]}]
+    )
+    expected = 1 - (0.25 * passed**2).sum() / ((passed - passed.mean()) ** 2).sum()
+    assert found[2][EXPLAINED] == pytest.approx(expected)
+    assert explained_variance(task, tables[2], exact, np.arange(task.nodes)) == pytest.approx(expected)
 
 
 SMALL = {
