@@ -112,31 +112,27 @@ def values(browser: Browser, address: str, experiment: str) -> None:
 def page(told: dict[str, dict[str, Any]]) -> str:
     """The whole of CLAIMS.md."""
     parts = [INTRODUCTION.format(seeds=SEEDS), overview(told)]
-    place = dict.fromkeys(told, 0)
     for number, claim in enumerate(CLAIMS):
         parts.append(f"\n## {claim.id} {claim.title}\n\n{claim.sentence} *({claim.where} of the paper)*\n")
         for preset, of_preset in told.items():
             judged = of_preset["claims"][number]
-            parts.append(f"\n**{preset}**: {MARKS[judged['verdict']]} {judged['verdict']}\n")
-            if judged["reason"]:
-                parts.append(f"\n{judged['reason']}\n")
-            if not judged["tests"]:
-                continue
-            parts.append("\n" + tests(judged) + "\n")
-            for _ in range(figures_of(claim.id)):
-                parts.append(f"\n![{claim.id} on {preset}](images/claims/{preset}-{place[preset]}.png)\n")
-                place[preset] += 1
+            parts.append(
+                f"\n**{preset}**: {MARKS[judged['verdict']]} {judged['verdict']}. {judged['reason']}\n"
+            )
+            if judged["tests"]:
+                parts.append("\n" + tests(judged) + "\n")
+            for place, figure in enumerate(of_preset["figures"]):
+                if figure["claim"] == claim.id:
+                    link = f"images/claims/{preset}-{place}.png"
+                    parts.append(
+                        f"\n*{figure['title']}.* {figure['explanation']}\n\n![{figure['title']}, {preset}]({link})\n"
+                    )
         if claim.id == "C6":
             parts.append(
                 "\nThe paper's figure 4, on `paper`: what was learned for one target, beside what theory says.\n"
                 "\n![Learned values beside the exact ones](images/claims/values.png)\n"
             )
     return "".join(parts)
-
-
-def figures_of(claim_id: str) -> int:
-    """How many figures show a claim."""
-    return 1 if claim_id == "C8" else 2
 
 
 def overview(told: dict[str, dict[str, Any]]) -> str:
