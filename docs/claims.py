@@ -53,7 +53,8 @@ def main() -> None:
         for preset in sys.argv[1:] or PRESETS:
             examine(browser, preset)
         browser.close()
-    told = {preset: json.loads((KEPT / preset / "claims.json").read_text("utf-8")) for preset in PRESETS}
+    kept = {preset: KEPT / preset / "claims.json" for preset in PRESETS}
+    told = {preset: json.loads(path.read_text("utf-8")) for preset, path in kept.items() if path.exists()}
     (HERE / "CLAIMS.md").write_text(page(told), "utf-8")
 
 
@@ -120,7 +121,7 @@ def page(told: dict[str, dict[str, Any]]) -> str:
                 f"\n**{preset}**: {MARKS[judged['verdict']]} {judged['verdict']}. {judged['reason']}\n"
             )
             if judged["tests"]:
-                parts.append("\n" + tests(judged) + "\n")
+                parts.append("\n" + report.markdown_tests(judged["tests"]) + "\n")
             for place, figure in enumerate(of_preset["figures"]):
                 if figure["claim"] == claim.id:
                     link = f"images/claims/{preset}-{place}.png"
@@ -148,16 +149,6 @@ def overview(told: dict[str, dict[str, Any]]) -> str:
         for preset, of_preset in told.items()
     )
     return "\n".join(lines) + "\n\n" + ".\n".join(took) + ".\n"
-
-
-def tests(judged: dict[str, Any]) -> str:
-    """The tests of a claim as a table."""
-    lines = ["| measured | mean (95 % interval) | needed | |", "| --- | --- | --- | --- |"]
-    for test in judged["tests"]:
-        kind = "" if test["decides"] else " (told only)"
-        verdict = f"{MARKS[test['verdict']]} {test['verdict']}"
-        lines.append(f"| {test['name']}{kind} | {test['found']} | {test['needed']} | {verdict} |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -15,6 +16,7 @@ from planviz.cli_experiment import AsJson, ConfigFile, Graphs, Settings, Workers
 from planviz.cli_output import messages, must_be_free, output, wait
 
 if TYPE_CHECKING:
+    from planviz.claims.evidence import Evidence
     from planviz.claims.judge import Judged
 
 COLORS = {"shown": "green", "not shown": "red", "undecided": "yellow", "not applicable": "bright_black"}
@@ -61,8 +63,6 @@ def claims(
     judged = judge(evidence)
     told = report.as_json(judged, experiment_id) | {"seconds": time.monotonic() - began}
     if out is not None:
-        from planviz.claims.publish import publish
-
         publish(out, evidence, judged, told)
     if as_json:
         print(json.dumps(told))
@@ -92,3 +92,34 @@ def _print(judged: list[Judged]) -> None:
             table.add_row(*first, f"{mark} {test.name}", report.with_interval(test), report.needed(test))
         table.add_section()
     output.print(table)
+
+
+def publish(folder: Path, evidence: Evidence, judged: Sequence[Judged], told: dict[str, Any]) -> None:
+    """Write claims.json, claims.html, config.toml, metrics.csv and weights.csv.
+
+    Args:
+        told: what goes into claims.json, from `report.as_json`; the figures of claims.html are listed there too.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    from planviz.config import to_toml
+    from planviz.figures import style
+    from planviz.figures.claims import claim_figures
+    from planviz.figures.export import page_html
+    from planviz.runs.bundle import metrics_csv
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_text(to_toml(evidence.config), "utf-8")
+    (folder / "metrics.csv").write_text(metrics_csv(evidence.evaluations), "utf-8")
+    (folder / "weights.csv").write_text(evidence.weights.to_csv(index=False, lineterminator="\n"), "utf-8")
+    by_claim = claim_figures(evidence)
+    figures, words = [], []
+    for each in judged:
+        for make, explanation in by_claim[each.claim.id] if each.tests else ():
+            figures.append(make())
+            words.append(
+                {"claim": each.claim.id, "title": style.title(figures[-1]), "explanation": explanation}
+            )
+    (folder / "claims.html").write_text(page_html(figures, f"The claims on {evidence.config.name}"), "utf-8")
+    (folder / "claims.json").write_text(json.dumps(told | {"figures": words}, indent=1) + "\n", "utf-8")

@@ -55,11 +55,11 @@ class Evidence:
 
     def first(self, arm: str, split: Split, metric: str) -> pd.Series[float]:
         """The metric before the first step, by seed."""
-        return self._at(arm, split, metric).iloc[0]
+        return self._row(arm, split, metric, 0)
 
     def final(self, arm: str, split: Split, metric: str) -> pd.Series[float]:
         """The metric after the last step, by seed."""
-        return self._at(arm, split, metric).iloc[-1]
+        return self._row(arm, split, metric, -1)
 
     def average(self, arm: str, split: Split, metric: str) -> pd.Series[float]:
         """The mean of the metric over all evaluations after the first step, by seed."""
@@ -83,9 +83,17 @@ class Evidence:
         rows = self.weights[(self.weights["arm"] == arm) & (self.weights["measure"] == measure)]
         return rows.set_index("seed")["value"]
 
+    def _row(self, arm: str, split: Split, metric: str, place: int) -> pd.Series[float]:
+        """The metric at one of the evaluations, by seed; of no seed where nothing was measured."""
+        curves = self._at(arm, split, metric)
+        return curves.iloc[place] if len(curves) else pd.Series(dtype=float)
+
     def _at(self, arm: str, split: Split, metric: str) -> pd.DataFrame:
-        """The metric, a row a step and a column a seed."""
+        """The metric, a row a step and a column a seed; only steps at which every seed was measured, because a run that
+        was stopped and resumed has one more."""
         rows = self.finished[(self.finished["arm"] == arm) & (self.finished["split"] == split)]
         if metric not in rows:  # measured by an earlier version
             rows = rows.assign(**{metric: np.nan})
-        return rows.pivot(index="step", columns="seed", values=metric)
+        curves = rows.pivot(index="step", columns="seed", values=metric)
+        shared = curves.dropna()
+        return shared if len(shared) else curves

@@ -7,11 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from planviz.claims import policy_tests, value_tests
 from planviz.claims.evidence import Evidence
 from planviz.claims.statistics import Test, Verdict, together
-from planviz.config import BASE
+from planviz.config import BASE, ExperimentConfig
+
+NATURES: dict[str, tuple[str, dict[str, Any]]] = {
+    BASE: ("SFT", {"method": "sft"}),
+    "sft": ("SFT", {"method": "sft"}),
+    "pg": ("policy gradient without KL", {"method": "pg", "with_kl": False}),
+    "pg-kl": ("policy gradient with KL", {"method": "pg", "with_kl": True}),
+    "q-outcome": ("Q-learning on the outcome", {"method": "q", "reward": "outcome"}),
+    "q-process": ("on-policy Q-learning on the process", {"method": "q", "reward": "process", "off_policy": False}),
+    "q-process-offpolicy": ("off-policy Q-learning on the process", {"method": "q", "reward": "process",
+                                                                     "off_policy": True}),
+}  # fmt: skip
+"""What an arm of this name must be for the claims to be about it: in words, and its settings."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,9 @@ def _judge(claim: Claim, evidence: Evidence) -> Judged:
     absent = [arm for arm in claim.arms if arm != BASE and arm not in evidence.config.arms]
     if absent:
         return Judged(claim, "not applicable", (), f"This experiment does not train {' and '.join(absent)}.")
+    other = _other_arms(evidence.config, claim.arms)
+    if other:
+        return Judged(claim, "not applicable", (), f"In this experiment {' and '.join(other)}.")
     if not evidence.seeds(claim.arms):
         return Judged(claim, "undecided", (), f"No seed of {', '.join(claim.arms)} has finished yet.")
     tests, reason = tuple(claim.tests(evidence)), claim.obstacle(evidence)
@@ -64,8 +80,16 @@ def _judge(claim: Claim, evidence: Evidence) -> Judged:
     return Judged(claim, together(tests), tests)
 
 
-def _nothing(evidence: Evidence) -> str:
-    return ""
+def _other_arms(config: ExperimentConfig, arms: Sequence[str]) -> list[str]:
+    """What arms are not what their names say, in words: anybody may change their settings."""
+    told = []
+    for arm in arms:
+        settings: dict[str, Any] = config.arm(arm).model_dump()
+        settings["with_kl"] = settings.get("kl", 0) > 0
+        words, needed = NATURES[arm]
+        if any(settings.get(key) != value for key, value in needed.items()):
+            told.append(f"{arm} is not {words}")
+    return told
 
 
 CLAIMS = (
@@ -94,19 +118,20 @@ CLAIMS = (
     Claim(
         "C5", "Q-learning on the outcome alone fails",
         "Rewarded only for arriving, all next nodes become worth the same, and the model is lost.",
-        "section 5.1", (BASE, "q-outcome"), value_tests.outcome_fails, _nothing,
+        "section 5.1", (BASE, "q-outcome"), value_tests.outcome_fails, value_tests.nothing_to_forget,
     ),
     Claim(
         "C6", "Q-learning on the process plans, and keeps diversity",
         "Also told which steps are no edges, it learns the exact values: it gets the training pairs right and "
         "keeps all good next nodes equally good.",
-        "section 5.2", (BASE, "q-process"), value_tests.process_plans, value_tests.random_walk_is_best,
+        "section 5.2", (BASE, "q-process"), value_tests.process_plans,
+        lambda evidence: value_tests.random_walk_is_best(evidence, "q-process"),
     ),
     Claim(
         "C7", "Q-learning also works off-policy",
         "Trained on the paths of the frozen base instead of its own, it ends where it ends on-policy.",
         "section 5.2", (BASE, "q-process", "q-process-offpolicy"), value_tests.off_policy_too,
-        value_tests.random_walk_is_best,
+        lambda evidence: value_tests.random_walk_is_best(evidence, "q-process", "q-process-offpolicy"),
     ),
     Claim(
         "C8", "RL recovers edges that SFT under-weights",

@@ -23,13 +23,12 @@ def weights_known(config: ExperimentConfig, models: Sequence[tuple[str, bytes]])
     """For each of some models, given as (arm, weights): the AUC of each of `GROUPS`, NaN of an empty one, and for
     Q-learning `explained`, see `explained_variance`.
 
-    The edges' scores are `mechanism.edge_scores` at all targets, or at as many as `MAX_ENTRIES` allows, evenly spread.
+    The edges' scores are `mechanism.edge_scores` at all targets, or at as many as `MAX_ENTRIES` allows, those with the
+    most training pairs.
     """
     torch.set_num_threads(1)
     task = build_task(config)
-    possible = np.flatnonzero(states(task).any(axis=1))
-    most = max(1, MAX_ENTRIES // (task.nodes * (task.nodes + 1)))
-    targets = possible[np.unique(np.linspace(0, len(possible) - 1, most).round().astype(int))]
+    targets = _targets(task)
     groups, nothing = edge_candidates(task)
     groups["rare"] = groups["seldom"] | groups["never"]
     optimum: dict[str, Floats] = {}
@@ -43,10 +42,25 @@ def weights_known(config: ExperimentConfig, models: Sequence[tuple[str, bytes]])
         settings = config.arm(arm)
         if isinstance(settings, QLearningConfig):
             if arm not in optimum:
-                optimum[arm] = optimal_q(task, reward_of(settings), settings.discount, targets=targets)
+                optimum[arm] = _optimum(task, settings, targets)
             known[EXPLAINED] = explained_variance(task, table[:, :, :-1], optimum[arm], targets)
         found.append(known)
     return found
+
+
+def _targets(task: Task) -> Ints:
+    possible = np.flatnonzero(states(task).any(axis=1))
+    most = max(1, MAX_ENTRIES // (task.nodes * (task.nodes + 1)))
+    pairs = np.bincount(task.train_pairs[:, 1], minlength=task.nodes)[possible]
+    return np.sort(possible[np.argsort(-pairs, kind="stable")[:most]])
+
+
+def _optimum(task: Task, settings: QLearningConfig, targets: Ints) -> Floats:
+    """Q*, or NaN where a reward has values that grow without end."""
+    try:
+        return optimal_q(task, reward_of(settings), settings.discount, targets=targets)
+    except ValueError:
+        return np.full((len(targets), task.nodes, task.nodes), np.nan)
 
 
 def explained_variance(task: Task, values: np.ndarray, optimum: Floats, targets: Ints) -> float:

@@ -48,9 +48,9 @@ def _claim(judged: Judged) -> dict[str, Any]:
         "verdict": judged.verdict,
         "reason": judged.reason,
     }
-    tests = [_test(test) for test in judged.tests]
+    tests = [test_as_json(test) for test in judged.tests]
     hinge = deciding(judged.tests)
-    first = _test(hinge) if hinge else {}
+    first = test_as_json(hinge) if hinge else {}
     return values | {
         "statistic": first.get("statistic"),
         "interval": first.get("interval"),
@@ -59,7 +59,8 @@ def _claim(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _test(test: Test) -> dict[str, Any]:
+def test_as_json(test: Test) -> dict[str, Any]:
+    """A test as plain values, with its numbers in words too."""
     found = test.interval
     bounded = math.isfinite(found.low) and math.isfinite(found.high)
     return {
@@ -77,21 +78,11 @@ def _test(test: Test) -> dict[str, Any]:
     }
 
 
-def markdown(judged: Sequence[Judged]) -> str:
-    """A table of all verdicts, and one of the tests of each claim."""
-    lines = ["| claim | verdict |", "| --- | --- |"]
-    lines += [
-        f"| {each.claim.id} {each.claim.title} | {MARKS[each.verdict]} {each.verdict} |" for each in judged
-    ]
-    return "\n".join(lines)
-
-
-def markdown_tests(judged: Judged) -> str:
-    """The tests of one claim as a table."""
+def markdown_tests(tests: Sequence[dict[str, Any]]) -> str:
+    """The tests of one claim, as `as_json` gives them, as a table."""
     lines = ["| measured | mean (95 % interval) | needed | |", "| --- | --- | --- | --- |"]
-    for test in judged.tests:
-        told = "" if test.decides else " (told only)"
-        lines.append(
-            f"| {test.name}{told} | {with_interval(test)} | {needed(test)} | {MARKS[test.verdict]} {test.verdict} |"
-        )
+    for test in tests:
+        name = test["name"] + ("" if test["decides"] else " (told only)")
+        verdict = f"{MARKS[test['verdict']]} {test['verdict']}"
+        lines.append(f"| {name} | {test['found']} | {test['needed']} | {verdict} |")
     return "\n".join(lines)

@@ -34,11 +34,11 @@ class Interval:
 
 
 def interval(values: Iterable[float]) -> Interval:
-    """Student's t interval of the mean of some seeds' values; NaN counts as no value.
+    """Student's t interval of the mean of some seeds' values; NaN and infinity count as no value.
 
     It is about the randomness of training alone: all seeds of an experiment share one graph and one split.
     """
-    numbers = np.array([value for value in values if not math.isnan(value)], dtype=np.float64)
+    numbers = np.array([value for value in values if math.isfinite(value)], dtype=np.float64)
     if not len(numbers):
         return Interval(math.nan, -math.inf, math.inf, 0)
     mean = float(numbers.mean())

@@ -76,7 +76,7 @@ def gather(store: Store, manager: RunManager, experiment_id: str) -> Evidence:
     """
     config = store.experiment(experiment_id).config
     task = build_task(config)
-    runs = [run for run in store.runs(experiment_id) if run.arm in PROBED and run.step == run.total_steps]
+    runs = [run for run in store.runs(experiment_id) if run.arm in PROBED and run.state == "finished"]
     return Evidence(
         config,
         task,
@@ -94,6 +94,9 @@ def weights_of(
     Raises:
         RuntimeError: the weights could not be asked.
     """
+    runs = [
+        run for run in runs if run.step in store.weight_steps(run.id)
+    ]  # an import may come without weights
     models = [(run.arm, store.weights(run.id, run.step)) for run in runs]
     found = manager.weights_known(config, models) if models else []
     rows = [

@@ -14,8 +14,21 @@ from planviz.config import BASE, QLearningConfig
 CLOSE = 0.1
 """A tenth: accuracies no further apart than this end together."""
 
+LEARNED = 0.5
+"""A base that gets fewer of its training pairs right than this has not learned its texts."""
+
 
 # C5, C6, C7
+
+
+def nothing_to_forget(evidence: Evidence) -> str:
+    accuracy = float(evidence.final(BASE, "train", "greedy_accuracy").mean())
+    if accuracy >= LEARNED:
+        return ""
+    return (
+        f"The base gets {accuracy:.0%} of the training pairs right, so there is little that could be lost. Train it "
+        "for longer."
+    )
 
 
 def outcome_fails(evidence: Evidence) -> list[Test]:
@@ -35,10 +48,10 @@ def outcome_fails(evidence: Evidence) -> list[Test]:
     ]  # fmt: skip
 
 
-def random_walk_is_best(evidence: Evidence) -> str:
-    settings = evidence.config.arm("q-process")
-    assert isinstance(settings, QLearningConfig)
-    if settings.discount < 1 or nx.is_directed_acyclic_graph(evidence.task.graph):
+def random_walk_is_best(evidence: Evidence, *arms: str) -> str:
+    settings = [evidence.config.arm(arm) for arm in arms]
+    discounted = all(isinstance(arm, QLearningConfig) and arm.discount < 1 for arm in settings)
+    if discounted or nx.is_directed_acyclic_graph(evidence.task.graph):
         return ""
     return (
         "This graph has cycles, and with γ = 1 every edge towards the target is worth the same, detours and ways back "

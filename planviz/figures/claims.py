@@ -27,7 +27,7 @@ Q_ARMS = ("q-outcome", "q-outcome-offpolicy", "q-process", "q-process-offpolicy"
 
 def claim_figures(evidence: Evidence) -> dict[str, list[Figure]]:
     """The figures of each claim, by its id."""
-    curve = partial(metric_curve, evidence.evaluations)
+    curve = partial(metric_curve, evidence.finished)
     accuracy = partial(curve, "sampled_accuracy")
     off_policy = ("q-process", "q-process-offpolicy")
     return {

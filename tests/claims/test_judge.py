@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from planviz.claims import report
 from planviz.claims.judge import CLAIMS, judge
 from planviz.config import GraphConfig, with_settings
 from tests.claims.made_up import AS_IN_THE_PAPER, evidence, settings
@@ -27,7 +30,7 @@ CONTROLS = {
     "C1: an untrained model": ("C1", changed("sft", kl=(3.0, 3.0))),
     "C1: as good on test pairs": ("C1", changed("sft", accuracy=((0.8, 0.95), (0.45, 0.95)))),
     "C2: learning rate 0": ("C2", changed("pg", accuracy=((0.8, 0.8), (0.45, 0.45)))),
-    "C2: no path that is not in the texts": ("C2", changed("pg", found=(0, 100))),
+    "C2: no path that is not in the texts": ("C2", changed("pg", found=(0, 60))),
     "C3: learning rate 0": ("C3", changed("pg", distinct=(2.5, 2.5))),
     "C3: it fails": ("C3", changed("pg", accuracy=((0.8, 0.1), (0.45, 0.1)))),
     "C4: KL without effect": ("C4", changed("pg-kl", distinct=(2.5, 1.1))),
@@ -86,6 +89,49 @@ def test_an_arm_that_is_not_trained_is_named() -> None:
     for judged in judge(without):
         assert (judged.verdict == "not applicable") == ("pg" in judged.claim.arms)
         assert judged.verdict == "shown" or "pg" in judged.reason
+
+
+def test_an_arm_that_is_something_else_says_nothing() -> None:
+    config = with_settings(settings(), {"arms.pg.kl": 5, "arms.q-outcome.reward": "process"})
+    found = {judged.claim.id: judged for judged in judge(evidence(config=config))}
+    for claim, what in (("C2", "pg is not"), ("C3", "pg is not"), ("C5", "q-outcome is not")):
+        assert found[claim].verdict == "not applicable" and what in found[claim].reason
+    assert found["C6"].verdict == "shown"
+
+
+def test_a_base_that_knows_nothing_has_nothing_to_forget() -> None:
+    curves = changed("base", accuracy=((0.0, 0.1), (0.0, 0.1)))
+    found = {judged.claim.id: judged for judged in judge(evidence(curves=curves))}
+    assert found["C5"].verdict == "not applicable" and "10%" in found["C5"].reason
+
+
+def test_numbers_that_are_none_leave_it_open() -> None:
+    """A base without a single correct path would make the ratio of paths infinite."""
+    found = {
+        judged.claim.id: judged for judged in judge(evidence(curves=changed("base", distinct=(0.0, 0.0))))
+    }
+    assert found["C6"].verdict == "undecided"
+    json.dumps(report.as_json(list(found.values()), "e"), allow_nan=False)
+
+
+def test_a_seed_with_one_evaluation_more_counts_like_the_others() -> None:
+    found = evidence(noise=0.0)
+    rows = found.evaluations
+    one = rows[(rows["seed"] == 0) & (rows["step"] > 0)].groupby(["arm", "split"]).first().reset_index()
+    more = pd.concat([rows, one.assign(step=1, sampled_accuracy=9.0)], ignore_index=True)
+    stopped = type(found)(found.config, found.task, found.correct_paths, more, found.weights)
+    for arm in ("pg", "sft"):
+        assert stopped.average(arm, "test", "sampled_accuracy").equals(
+            found.average(arm, "test", "sampled_accuracy")
+        )
+    assert stopped.fall("pg", "test", "sampled_accuracy").equals(found.fall("pg", "test", "sampled_accuracy"))
+
+
+def test_an_import_without_test_pairs_can_still_be_judged() -> None:
+    found = evidence()
+    rows = found.evaluations[found.evaluations["split"] == "train"]
+    half = type(found)(found.config, found.task, found.correct_paths, rows, found.weights.iloc[:0])
+    assert {judged.claim.id: judged.verdict for judged in judge(half)}["C3"] == "shown"
 
 
 def test_without_paths_to_discover_the_second_claim_does_not_apply() -> None:

@@ -14,9 +14,9 @@ from torch import Generator
 from planviz.claims import report
 from planviz.claims.evidence import EXPLAINED, GROUPS, Evidence
 from planviz.claims.judge import Judged, judge
-from planviz.claims.publish import publish
 from planviz.claims.recovery import explained_variance, weights_known
 from planviz.claims.study import MIN_PAIRS, gather, stored, study, take_up
+from planviz.cli_claims import publish
 from planviz.config import ExperimentConfig, ModelConfig, parse, preset, read_toml, with_settings
 from planviz.models import build_model
 from planviz.rewards import process_reward
@@ -130,9 +130,6 @@ def test_a_study_is_written_as_plain_files(lazy: tuple[Evidence, dict[str, Judge
 
 def test_verdicts_are_told_in_words() -> None:
     judged = {each.claim.id: each for each in judge(evidence())}
-    table = report.markdown_tests(judged["C3"])
+    table = report.markdown_tests([report.test_as_json(test) for test in judged["C3"].tests])
     assert "| Diversity left, beyond one path a pair | " in table and "| below 50.0 % | ✓ shown |" in table
     assert "told only" in table
-    assert "| C1 SFT memorises which step followed which | ✓ shown |" in report.markdown(
-        list(judged.values())
-    )

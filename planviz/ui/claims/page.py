@@ -29,7 +29,7 @@ ICONS: dict[Verdict, str] = {
     "not applicable": ":material/remove:",
 }  # fmt: skip
 WORDS: dict[Verdict, str] = {
-    "shown": "Shown", "not shown": "Not shown", "undecided": "Undecided: more seeds needed",
+    "shown": "Shown", "not shown": "Not shown", "undecided": "Undecided",
     "not applicable": "Does not apply",
 }  # fmt: skip
 
@@ -37,9 +37,8 @@ WORDS: dict[Verdict, str] = {
 def claims() -> None:
     """Judge the experiment that is looked at, and show what came out."""
     experiment = lab.current_experiment()
-    finished = tuple(
-        (run.id, run.step) for run in lab.store().runs(experiment.id) if run.step == run.total_steps
-    )
+    runs = lab.store().runs(experiment.id)
+    finished = tuple((run.id, run.step) for run in runs if run.state == "finished")
     try:
         with st.spinner("Reading the runs, and the edges out of their weights…"):
             evidence = _evidence(experiment.id, finished)
@@ -123,7 +122,7 @@ def _closely(
 
 def _tests(judged: Judged) -> None:
     """The tests as a table, and why each threshold is where it is."""
-    st.markdown(report.markdown_tests(judged))
+    st.markdown(report.markdown_tests([report.test_as_json(test) for test in judged.tests]))
     with st.expander("Why these thresholds", icon=":material/rule:"):
         for test in judged.tests:
             st.markdown(f"- **{test.name}**, {report.needed(test)}: {test.why}")

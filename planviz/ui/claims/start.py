@@ -6,25 +6,26 @@ import streamlit as st
 
 from planviz.claims.study import study
 from planviz.figures import style
+from planviz.limits import limits
 from planviz.ui import lab
 from planviz.ui.state import draft, notify, open_experiment
 from planviz.ui.text import sentence
 
-SEEDS = 5
+SEEDS, MAX_SEEDS = 5, 10
 
 
 def start_panel() -> None:
     """How many seeds, what will be trained, and the button."""
     try:
-        view = lab.task_view(draft())
+        view, runs_a_seed = lab.task_view(draft()), 1 + len(study(draft(), [0]).arms)
     except ValueError as error:
-        st.error(
-            f"{sentence(error)} Change the graph or the split on the Build page.", icon=":material/error:"
-        )
+        st.error(f"{sentence(error)} Change the graph, the split or the arms.", icon=":material/error:")
         return
+    allowed = limits()
+    most = MAX_SEEDS if allowed is None else max(1, min(MAX_SEEDS, allowed.runs // runs_a_seed))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seeds = st.number_input(
-            "Seeds", 1, 10, SEEDS, key="claims:seeds", persist_state="session", width=120,
+            "Seeds", 1, most, min(SEEDS, most), key="claims:seeds", persist_state="session", width=120,
             help="More seeds make intervals narrower, and take longer.",
         )  # fmt: skip
         config = study(draft(), range(int(seeds)))
@@ -40,9 +41,8 @@ def start_panel() -> None:
 
 
 def _start(seeds: int) -> None:
-    config = study(draft(), range(seeds))
     try:
-        started = lab.start(config, st.session_state.preset)
+        started = lab.start(study(draft(), range(seeds)), st.session_state.preset)
     except ValueError as error:
         notify(f"The training could not start: {error}.")
     else:
