@@ -36,7 +36,7 @@ def start_panel() -> None:
         runs = len(config.seeds) * (1 + len(config.arms))
         st.caption(
             f"Trains {runs} runs on the graph of the Build page: {view.facts.nodes} nodes, {view.facts.edges} edges, "
-            f"{', '.join(style.arm_order(config.arms))}. The quick preset takes about five minutes on two cores."
+            f"{', '.join(style.arm_order(config.arms))}. The quick preset takes two to five minutes on two cores."
         )
 
 
