@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from planviz.ui import lab
-from planviz.ui.experiment_picker import experiment_picker
+from planviz.ui.experiment_picker import picked_task
 from planviz.ui.paths.models import model_picker
 from planviz.ui.paths.panels import sampled_answers
 from planviz.ui.paths.query import query_picker
 from planviz.ui.refreshing import refreshing
-from planviz.ui.text import sentence
 
 st.title("Paths")
 st.write(
     "Ask several models for the way from one node to another, see every path they take, and move through "
     "their training to watch diversity grow or collapse."
 )
-experiment_picker()
-experiment = lab.current_experiment()
-try:
-    view = lab.task_view(experiment.config)
-except ValueError as error:
-    st.error(f"The graph of this experiment cannot be shown. {sentence(error)}")
-else:
+picked = picked_task()
+if picked is not None:
+    experiment, view = picked
     query = query_picker(experiment, view)
     choice = model_picker(experiment)
     refreshing(lambda: sampled_answers(experiment, view, query, choice), "paths:answers")

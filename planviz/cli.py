@@ -18,7 +18,7 @@ from planviz import __version__
 from planviz.cli_claims import claims
 from planviz.cli_experiment import AsJson, ConfigFile, Graphs, Settings, Workers, experiment_from
 from planviz.cli_graph import graph_commands
-from planviz.cli_output import messages, must_be_free, output, print_summary, wait
+from planviz.cli_output import messages, must_be_finished, must_be_free, output, print_summary, wait
 from planviz.cli_runs import runs_commands
 from planviz.folders import app_folder, make_benchmarks_importable, provide_plotly
 from planviz.limits import PUBLIC, Limits
@@ -140,7 +140,6 @@ def run(
     finally:
         manager.shutdown()
     table = summarize(store.evaluations(experiment_id))
-    failed = [r for r in store.runs(experiment_id) if r.state != "finished"]
     if out is not None:
         export_experiment(store, experiment_id, out, compact=compact)
     if as_json:
@@ -148,8 +147,7 @@ def run(
     else:
         print_summary(experiment, table)
         output.print(f"Experiment {experiment_id}" + (f", written to {out}" if out else ""), highlight=False)
-    if failed:
-        raise RuntimeError("; ".join(f"{r.arm} (seed {r.seed}) {r.state}: {r.message}" for r in failed))
+    must_be_finished(store.runs(experiment_id))
 
 
 @app.command()

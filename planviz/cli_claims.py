@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from planviz.cli_experiment import AsJson, ConfigFile, Graphs, Settings, Workers, experiment_from
-from planviz.cli_output import messages, must_be_free, output, wait
+from planviz.cli_output import messages, must_be_finished, must_be_free, output, wait
 
 if TYPE_CHECKING:
     from planviz.claims.evidence import Evidence
@@ -69,9 +69,7 @@ def claims(
     else:
         _print(judged)
         output.print(f"Experiment {experiment_id}" + (f", written to {out}" if out else ""), highlight=False)
-    failed = [run for run in store.runs(experiment_id) if run.state != "finished"]
-    if failed:
-        raise RuntimeError("; ".join(f"{r.arm} (seed {r.seed}) {r.state}: {r.message}" for r in failed))
+    must_be_finished(store.runs(experiment_id))
 
 
 def _print(judged: list[Judged]) -> None:

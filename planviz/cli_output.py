@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from planviz.config import ExperimentConfig, SettingError
 
 if TYPE_CHECKING:
     from planviz.runs.manager import RunManager
+    from planviz.runs.records import RunRecord
 
 output = Console(width=None if sys.stdout.isatty() else 110)
 messages = Console(stderr=True)
@@ -24,6 +26,17 @@ def must_be_free(out: Path) -> None:
     """Refuse to write over anything."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SettingError(f"{out}: exists and is not an empty folder; name another one")
+
+
+def must_be_finished(runs: Iterable[RunRecord]) -> None:
+    """Name the runs that ended early, and why.
+
+    Raises:
+        RuntimeError: there are some.
+    """
+    failed = [run for run in runs if run.state != "finished"]
+    if failed:
+        raise RuntimeError("; ".join(f"{r.arm} (seed {r.seed}) {r.state}: {r.message}" for r in failed))
 
 
 def wait(manager: RunManager, experiment_id: str, *, quiet: bool) -> None:

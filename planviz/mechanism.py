@@ -9,15 +9,14 @@ A(c, k) + R(t, k) − 1, is factored exactly. (Derived for this project.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from planviz.task import Bools, Ints, Task
-from planviz.theory import Floats
+from planviz.theory import Floats, text_steps
 
 EDGE_GROUPS = ("often", "seldom", "never")
 """How often the SFT texts take an edge, in the words of `edge_groups`."""
@@ -116,10 +115,10 @@ def interaction(weights: Floats) -> Floats:
 
 def edge_counts(task: Task) -> Ints:
     """(n, n): how often the SFT texts take each edge."""
-    steps = np.fromiter(
-        (c * task.nodes + k for text in task.texts for c, k in pairwise(text)), dtype=np.int64
-    )
-    return np.bincount(steps, minlength=task.nodes**2).reshape(task.nodes, task.nodes)
+    (_, current, following), counts = text_steps(task)
+    edges = np.zeros((task.nodes, task.nodes), dtype=np.int64)
+    np.add.at(edges, (current, following), counts)
+    return edges
 
 
 def edge_groups(task: Task) -> dict[str, Bools]:
@@ -189,11 +188,14 @@ def edge_candidates(task: Task) -> tuple[dict[str, Bools], Bools]:
     return {"all": task.adjacency, **edge_groups(task)}, nothing
 
 
+def auc_by_group(scores: Floats, groups: Mapping[str, Bools], nothing: Bools) -> dict[str, float]:
+    """The AUC of scores (n, n), each group of edges against the non-edges; NaN of an empty one."""
+    return {name: auc(scores, edges, nothing) for name, edges in groups.items()}
+
+
 def edge_auc(task: Task, table: npt.NDArray[np.floating], targets: Sequence[int] | Ints) -> dict[str, float]:
     """The AUC of `edge_scores`, edges against non-edges: of all edges, and of each of `EDGE_GROUPS`; NaN of none."""
-    scores = edge_scores(task, table, targets)
-    groups, nothing = edge_candidates(task)
-    return {name: auc(scores, edges, nothing) for name, edges in groups.items()}
+    return auc_by_group(edge_scores(task, table, targets), *edge_candidates(task))
 
 
 def _scored(scores: Floats, chosen: Bools) -> Floats:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planviz.exact import policy_table
 from planviz.rewards import Reward
 from planviz.task import Ints, Task
 from planviz.theory import MANY, Floats, optimal_q
@@ -30,12 +31,6 @@ def greedy_policy(q_values: Floats) -> Floats:
     """(…, n): the greatest values share the probability alike, from values (…, n)."""
     best = q_values >= q_values.max(axis=-1, keepdims=True) - TIE
     return np.asarray(best / best.sum(axis=-1, keepdims=True))
-
-
-def soft_policy(q_values: Floats, temperature: float) -> Floats:
-    """(…, n): softmax(Q / τ), as an arm is sampled that has learned these values."""
-    weights = np.exp((q_values - q_values.max(axis=-1, keepdims=True)) / temperature)
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,7 @@ def reward_shares(task: Task, reward: Reward, discount: float, pairs: Ints, temp
         found = arrivals(task, greedy_policy(q_values), target)
         arrival[rows] = found.probability[sources]
         stretch[rows] = found.steps[sources] / task.distance[sources, target]
-        sampled[rows] = arrivals(task, soft_policy(q_values, temperature), target).probability[sources]
+        sampled[rows] = arrivals(task, policy_table(q_values, temperature), target).probability[sources]
     sure, never = arrival >= SURE, arrival <= NEVER
     some = ~np.isnan(stretch)
     return Shares(

@@ -22,7 +22,6 @@ from planviz.reward_analysis import (
     greedy_policy,
     implied,
     reward_shares,
-    soft_policy,
 )
 from planviz.rewards import reward_of
 from planviz.task import Task
@@ -98,7 +97,8 @@ def test_shares_of_pairs_are_those_of_the_exact_metrics(
     assert shares.sure + shares.possible + shares.never == pytest.approx(1)
     assert (shares.pairs, shares.of) == (len(task.test_pairs),) * 2
     soft = np.concatenate([policy_table(q_values, 0.1), no_eos], axis=2)
-    np.testing.assert_allclose(soft_policy(q_values, 0.1), soft[:, :, :-1])
+    weights = np.exp(q_values / 0.1)
+    np.testing.assert_allclose(weights / weights.sum(axis=2, keepdims=True), soft[:, :, :-1])
     assert shares.sampled == pytest.approx(outcome_shares(task, soft, task.test_pairs)[:, 0].mean())
 
 

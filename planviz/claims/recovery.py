@@ -11,7 +11,7 @@ from torch import Generator
 
 from planviz.claims.evidence import EXPLAINED, GROUPS
 from planviz.config import ExperimentConfig, QLearningConfig
-from planviz.mechanism import auc, edge_candidates, edge_scores, states
+from planviz.mechanism import auc_by_group, edge_candidates, edge_scores, states
 from planviz.models import build_model
 from planviz.probing import MAX_ENTRIES, first_logits
 from planviz.rewards import reward_of
@@ -29,8 +29,9 @@ def weights_known(config: ExperimentConfig, models: Sequence[tuple[str, bytes]])
     torch.set_num_threads(1)
     task = build_task(config)
     targets = _targets(task)
-    groups, nothing = edge_candidates(task)
-    groups["rare"] = groups["seldom"] | groups["never"]
+    by_frequency, nothing = edge_candidates(task)
+    by_frequency["rare"] = by_frequency["seldom"] | by_frequency["never"]
+    groups = {name: by_frequency[name] for name in GROUPS}
     optimum: dict[str, Floats] = {}
     found = []
     for arm, weights in models:
@@ -38,7 +39,7 @@ def weights_known(config: ExperimentConfig, models: Sequence[tuple[str, bytes]])
         model.load_states([load(weights)])
         table = first_logits(model, task, targets.tolist())
         scores = edge_scores(task, table, targets)
-        known = {group: auc(scores, groups[group], nothing) for group in GROUPS}
+        known = auc_by_group(scores, groups, nothing)
         settings = config.arm(arm)
         if isinstance(settings, QLearningConfig):
             if arm not in optimum:

@@ -8,7 +8,9 @@ import streamlit as st
 
 from planviz.runs.records import ExperimentRecord
 from planviz.ui import lab
+from planviz.ui.lab import TaskView
 from planviz.ui.state import open_experiment
+from planviz.ui.text import sentence
 
 SHOWN = 20
 
@@ -25,6 +27,17 @@ def experiment_picker() -> None:
         "Experiment", list(records)[:SHOWN], key="picker", format_func=lambda key: _title(records[key]),
         on_change=lambda: open_experiment(st.session_state["picker"]),
     )  # fmt: skip
+
+
+def picked_task() -> tuple[ExperimentRecord, TaskView] | None:
+    """The selector, and the experiment with its task; None, and a sentence, if they make none."""
+    experiment_picker()
+    experiment = lab.current_experiment()
+    try:
+        return experiment, lab.task_view(experiment.config)
+    except ValueError as error:
+        st.error(f"The graph of this experiment cannot be shown. {sentence(error)}")
+        return None
 
 
 def _title(record: ExperimentRecord) -> str:

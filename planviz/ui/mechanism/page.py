@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -31,17 +32,15 @@ def mechanism(experiment: ExperimentRecord, view: TaskView) -> None:
     chosen = arm_picker(experiment)
     panel: Callable[[], None]
     if section == "found":
-        panel = lambda: found(experiment, view, chosen)  # noqa: E731
+        panel = partial(found, experiment, view, chosen)
     elif section == "collapse":
-        pair = pair_picker(experiment, view)
-        panel = lambda: collapse(experiment, view, chosen, pair)  # noqa: E731
+        panel = partial(collapse, experiment, view, chosen, pair_picker(experiment, view))
     elif section == "weights":
-        then = replace(chosen, progress=progress_picker(experiment))
-        panel = lambda: weights(experiment, view, then)  # noqa: E731
+        panel = partial(weights, experiment, view, replace(chosen, progress=progress_picker(experiment)))
     else:
         target = target_picker(experiment, view)
         now = replace(chosen, progress=progress_picker(experiment))
-        panel = lambda: values(experiment, view, now, target)  # noqa: E731
+        panel = partial(values, experiment, view, now, target)
     write_link(experiment, view)
     refreshing(lambda: _told(panel, experiment, chosen), f"mechanism:{section}")
 

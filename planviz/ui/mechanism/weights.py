@@ -15,7 +15,7 @@ from planviz.figures.mechanism_matrices import node_matrix, reach_of
 from planviz.mechanism import (
     PLACES,
     Probe,
-    auc,
+    auc_by_group,
     edge_candidates,
     edge_counts,
     factored_fit,
@@ -78,10 +78,7 @@ def weights(experiment: ExperimentRecord, view: TaskView, chosen: Chosen) -> Non
 def _knowledge(asked: Weights, targets: tuple[int, ...], _probe: Probe, _task: Task) -> Knowledge:
     valid = states(_task)[list(targets)]
     by_current, by_target = (interaction(part) for part in factored_fit(_probe.logits, valid))
-    groups, nothing = edge_candidates(_task)
-    return Knowledge(
-        by_current, by_target, {name: auc(by_current, edges, nothing) for name, edges in groups.items()}
-    )
+    return Knowledge(by_current, by_target, auc_by_group(by_current, *edge_candidates(_task)))
 
 
 def _edges(task: Task, known: dict[str, Knowledge], version: object) -> None:
