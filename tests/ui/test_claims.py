@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from planviz.claims.judge import CLAIMS
@@ -15,8 +14,8 @@ from planviz.config import ExperimentConfig, parse
 from planviz.folders import app_folder
 from planviz.runs.store import Store
 from planviz.ui import lab
+from tests.ui.servers import serving, train_into
 from tests.ui.test_mechanism import SETTINGS
-from tests.ui.test_paths import train_into
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +31,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 @pytest.fixture
 def page(trained: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    monkeypatch.setenv("PLANVIZ_HOME", str(trained[0]))
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    yield AppTest.from_file(app_folder() / "app.py", default_timeout=120)
-    lab.manager().shutdown()
-    st.cache_resource.clear()
+    with serving(trained[0], monkeypatch):
+        yield AppTest.from_file(app_folder() / "app.py", default_timeout=120)
 
 
 def words(page: AppTest) -> str:

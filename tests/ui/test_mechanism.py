@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from planviz.config import ExperimentConfig, parse
@@ -25,7 +24,7 @@ from planviz.ui import lab
 from planviz.ui.mechanism.collapse import path_name
 from planviz.ui.mechanism.models import MAX_PROBED, most_varied, probed_targets
 from planviz.ui.text import literal
-from tests.ui.test_paths import train_into
+from tests.ui.servers import serving, train_into
 
 SETTINGS: dict[str, Any] = {
     "name": "tiny",
@@ -66,12 +65,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
 @pytest.fixture
 def server(trained: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """The store of a server that works on the data folder of `trained`."""
-    monkeypatch.setenv("PLANVIZ_HOME", str(trained[0]))
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield lab.store()
-    lab.manager().shutdown()
-    st.cache_resource.clear()
+    with serving(trained[0], monkeypatch) as store:
+        yield store
 
 
 @pytest.fixture

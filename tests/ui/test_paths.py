@@ -11,14 +11,13 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import pytest
-import streamlit as st
 from hypothesis import given
 from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
-from planviz.config import BASE, ExperimentConfig, parse
+from planviz.config import BASE, parse
 from planviz.events import Checkpoint, QueryInspection
-from planviz.experiment import train, train_seeds
+from planviz.experiment import train_seeds
 from planviz.folders import app_folder
 from planviz.inspection import inspect_query
 from planviz.runs.store import Store
@@ -26,6 +25,7 @@ from planviz.ui import lab
 from planviz.ui.paths.query import allowed_pairs, settle
 from planviz.ui.paths.text import node_names, path_text, visit_names
 from planviz.ui.text import literal
+from tests.ui.servers import serving, train_into
 
 CONFIG = parse(
     {
@@ -51,24 +51,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, train_into(Store(folder), CONFIG)
 
 
-def train_into(store: Store, config: ExperimentConfig) -> str:
-    """Train an experiment here and now; its id."""
-    experiment_id = store.create_experiment(config)
-    run_ids = {(run.arm, run.seed): run.id for run in store.runs(experiment_id)}
-    for told in train(config):
-        store.record(run_ids[told.arm, told.seed], told.event)
-    return experiment_id
-
-
 @pytest.fixture
 def server(trained: tuple[Path, str], home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """The store of a server that works on the data folder of `trained`."""
-    monkeypatch.setenv("PLANVIZ_HOME", str(trained[0]))
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield lab.store()
-    lab.manager().shutdown()
-    st.cache_resource.clear()
+    with serving(trained[0], monkeypatch) as store:
+        yield store
 
 
 @pytest.fixture

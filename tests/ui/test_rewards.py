@@ -8,13 +8,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from planviz.config import ExperimentConfig, QLearningConfig, preset
+from planviz.config import QLearningConfig, preset
 from planviz.events import Change, Changed, Evaluation, Started
 from planviz.folders import app_folder
 from planviz.runs.records import RunError
 from planviz.ui import lab
 from planviz.ui.rewards.designs import from_link, template
 from planviz.ui.rewards.train import in_force
+from tests.ui.servers import started
 
 
 @pytest.fixture(autouse=True)
@@ -45,18 +46,6 @@ def words(app: AppTest) -> str:
 
 def markdown(app: AppTest) -> str:
     return "\n".join(each.value.replace("\\", "") for each in app.markdown)
-
-
-def started(monkeypatch: pytest.MonkeyPatch) -> list[ExperimentConfig]:
-    """Experiments that the page hands to the manager, which does not train them here."""
-    seen: list[ExperimentConfig] = []
-
-    def start(config: ExperimentConfig, preset: str | None, session: str | None) -> str:
-        seen.append(config)
-        return lab.store().create_experiment(config, preset, session=session)
-
-    monkeypatch.setattr(lab.manager(), "start", start)
-    return seen
 
 
 def test_process_and_outcome_reward_are_compared_before_any_training() -> None:

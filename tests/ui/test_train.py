@@ -21,6 +21,7 @@ from planviz.runs.store import Store, default_home
 from planviz.summary import latest
 from planviz.ui import lab
 from planviz.ui.train.runs_table import place_in, runs_frame, time_left
+from tests.ui.servers import started
 
 ARMS = ["sft", "pg", "pg-kl", "q-outcome", "q-process", "q-process-offpolicy"]
 
@@ -48,18 +49,6 @@ def visit(page: str, **parameters: str) -> AppTest:
 def draft(app: AppTest) -> ExperimentConfig:
     config: ExperimentConfig = app.session_state["draft"]
     return config
-
-
-def started(monkeypatch: pytest.MonkeyPatch) -> list[ExperimentConfig]:
-    """Experiments that a page hands to the manager, which does not train them here."""
-    seen: list[ExperimentConfig] = []
-
-    def start(config: ExperimentConfig, preset: str | None, session: str | None) -> str:
-        seen.append(config)
-        return lab.store().create_experiment(config, preset, session=session)
-
-    monkeypatch.setattr(lab.manager(), "start", start)
-    return seen
 
 
 def open_settings(app: AppTest) -> None:
