@@ -16,6 +16,7 @@ from planviz.graphs.files import write_graph
 from planviz.runs.bundle_zip import export_zip
 from planviz.runs.records import MAX_TAG
 from planviz.runs.store import Store
+from tests.browser.waiting import listed, searched, select, settled
 from tests.runs import bundles
 
 HOSTILE = (
@@ -47,11 +48,6 @@ def unharmed(page: Page) -> None:
     for frame in page.frames:
         assert frame.evaluate("window.hacked") is None
     expect(page.get_by_test_id("stException")).to_have_count(0)
-
-
-def settled(page: Page) -> None:
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
 
 
 @pytest.fixture
@@ -169,19 +165,21 @@ def test_names_and_tags_of_runs(page: Page, app_server: str, app_home: Path, tmp
 
     # searched, renamed and tagged
     page.goto(f"{app_server}/runs")  # without the open popover
-    search = page.get_by_label("Search", exact=True)
     for text in HOSTILE:
-        search.fill("".join(c for c in text if c.isprintable()))
-        settled(page)
+        searched(page, "".join(c for c in text if c.isprintable()))
         unharmed(page)
-    only(page, "svg onload")
+    searched(page, "svg onload")
+    listed(page, "<svg onload=window.hacked=1>")
+    select(page, 0)
     name, tag = "'); DELETE FROM runs; --<img src=x onerror=window.hacked=1>", "<i>&&%2e%2e"
     page.get_by_role("button", name="Rename").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill(name)
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
-    only(page, "delete from runs")
+    searched(page, "delete from runs")
+    listed(page, name)
+    select(page, 0)
     page.get_by_test_id("stMain").get_by_role("button", name=re.compile("Tag$")).first.click()
     chosen = dialog.get_by_role("combobox")
     chosen.fill(tag)
@@ -206,16 +204,6 @@ def test_names_and_tags_of_runs(page: Page, app_server: str, app_home: Path, tmp
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     unharmed(page)
     store.close()
-
-
-def only(page: Page, text: str) -> None:
-    """Search for one experiment, and choose it."""
-    page.get_by_label("Search", exact=True).fill(text)
-    expect(page.get_by_text(re.compile(r"^1 of \d+ experiments"))).to_be_visible()
-    settled(page)
-    table = page.get_by_test_id("stDataFrame").first.bounding_box()
-    assert table
-    page.mouse.click(table["x"] + 18, table["y"] + 52)
 
 
 @pytest.mark.parametrize("ending", [".html", ".svg"])

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from planviz.runs.store import Store
+from tests.browser.waiting import listed, select
 from tests.runs import bundles
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $x$"
@@ -43,25 +44,6 @@ def open_runs(page: Page, app_server: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("Runs")
 
 
-def wait_for_names(page: Page, *names: str) -> None:
-    """Until the first table lists exactly these experiments, as a screen reader finds them."""
-    page.wait_for_function(
-        "(names) => { const table = document.querySelector('[data-testid=stDataFrame] canvas');"
-        " const rows = [...(table?.querySelectorAll('tbody tr') ?? [])];"
-        " const named = rows.map((row) => row.querySelectorAll('[role=gridcell]')[0]?.textContent);"
-        " return JSON.stringify(named) === JSON.stringify(names) }",
-        arg=list(names),
-    )
-
-
-def select(page: Page, row: int) -> None:
-    """Tick the box of a row, once the page is complete and nothing moves any more."""
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    table = page.get_by_test_id("stDataFrame").first.bounding_box()
-    assert table
-    page.mouse.click(table["x"] + 18, table["y"] + 35 * (row + 1.5))
-
-
 def press(page: Page, name: str) -> None:
     page.get_by_test_id("stMain").get_by_role("button", name=re.compile(rf"{name}$")).first.click()
 
@@ -69,12 +51,12 @@ def press(page: Page, name: str) -> None:
 def test_search_rename_archive_undo_and_delete(page: Page, app_server: str, store: Store) -> None:
     key = [make(store, name) for name in ("old one", "new one")][1]
     open_runs(page, app_server)
-    wait_for_names(page, "new one", "old one", "The demo")
+    listed(page, "new one", "old one", "The demo")
 
     # search: while it is typed
     search = page.get_by_label("Search", exact=True)
     search.press_sequentially("new")
-    wait_for_names(page, "new one")
+    listed(page, "new one")
 
     # rename to something hostile, which stays text
     select(page, 0)
@@ -85,17 +67,17 @@ def test_search_rename_archive_undo_and_delete(page: Page, app_server: str, stor
     expect(dialog).to_have_count(0)
     expect(page.get_by_text("No experiment fits the search")).to_be_visible()
     search.fill("")
-    wait_for_names(page, HOSTILE, "old one", "The demo")
+    listed(page, HOSTILE, "old one", "The demo")
     assert store.experiment(key).name == HOSTILE
 
     # archive, see it in the archive, and undo
     select(page, 0)
     press(page, "Archive")
-    wait_for_names(page, "old one", "The demo")
+    listed(page, "old one", "The demo")
     assert store.experiment(key).archived
     expect(page.get_by_text(f"Archived: {HOSTILE}.")).to_be_visible()
     press(page, "Undo")
-    wait_for_names(page, HOSTILE, "old one", "The demo")
+    listed(page, HOSTILE, "old one", "The demo")
     assert not store.experiment(key).archived
 
     # delete: first not, then yes
@@ -107,7 +89,7 @@ def test_search_rename_archive_undo_and_delete(page: Page, app_server: str, stor
     assert len(store.experiments()) == 3
     press(page, "Delete")
     dialog.get_by_role("button", name="Delete").click()
-    wait_for_names(page, HOSTILE, "The demo")
+    listed(page, HOSTILE, "The demo")
     assert {record.id for record in store.experiments()} == {key, *demo(store)}
 
 
@@ -119,7 +101,7 @@ def test_an_export_comes_back_by_import(page: Page, app_server: str, store: Stor
     key = make(store, HOSTILE, model="tabular", nodes=80)  # larger than the files with graphs may be
     store.update_experiment(key, tags=["thesis"], starred=True)
     open_runs(page, app_server)
-    wait_for_names(page, HOSTILE, "The demo")
+    listed(page, HOSTILE, "The demo")
     select(page, 0)
     press(page, "Export")
     with page.expect_download() as download:
@@ -130,10 +112,10 @@ def test_an_export_comes_back_by_import(page: Page, app_server: str, store: Stor
     store.delete_experiment(key)
 
     open_runs(page, app_server)
-    wait_for_names(page, "The demo")
+    listed(page, "The demo")
     press(page, "Import")
     page.locator("input[type=file]").set_input_files(file)
-    wait_for_names(page, HOSTILE, "The demo")
+    listed(page, HOSTILE, "The demo")
     expect(page.get_by_text(f"Imported: {HOSTILE}.")).to_be_visible()
     (record,) = [record for record in store.experiments() if record.id not in demo(store)]
     assert (record.name, record.tags, record.starred) == (HOSTILE, ("thesis",), True)
