@@ -35,8 +35,14 @@ def listed(page: Page, *names: str) -> None:
 
 
 def select(page: Page, row: int) -> None:
-    """Tick the box of a row of the first table, once nothing moves any more."""
+    """Tick the box of a row of the first table, which is not ticked yet, once nothing moves any more."""
     settled(page)
+    ticked = (
+        "(row) => document.querySelectorAll('[data-testid=stDataFrame] canvas tbody tr')[row]"
+        "?.getAttribute('aria-selected') === String(true)"
+    )
+    assert not page.evaluate(ticked, row)
     table = page.get_by_test_id("stDataFrame").first.bounding_box()
     assert table
     page.mouse.click(table["x"] + 18, table["y"] + 35 * (row + 1.5))
+    page.wait_for_function(ticked, arg=row)
