@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Literal
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -17,44 +18,26 @@ def show(
     version: Hashable,
     explanation: str = "",
     on_click: Callable[[Click], None] | None = None,
+    *,
+    heading: str | None = None,
+    explained: Literal["on request", "above", "below"] = "on request",
 ) -> None:
-    """Draw a figure under its title; it is made once for each version, and updated in place.
+    """Draw a figure under its heading; it is made once for each version, and updated in place.
 
     Args:
         key: unique on the page and the same on every run.
         version: whatever the figure depends on besides its key.
-        explanation: one sentence behind a question mark at the title.
+        explanation: one or two sentences of Markdown on how to read it.
         on_click: called back with the point or cell that is clicked.
-    """
-    chart = drawn(make, key, version)
-    _heading(chart.title, explanation)
-    live_chart(chart, key, on_click)
-
-
-def figure_panel(
-    make: Callable[[], go.Figure],
-    key: str,
-    version: Hashable,
-    explanation: str = "",
-    heading: str | None = None,
-    below: bool = False,
-) -> None:
-    """Draw a figure that is made once for each version, and updated in place.
-
-    Args:
-        key: unique on the page and the same on every run.
-        explanation: Markdown, shown between the title and the figure, or below it: so that figures side by side
-            begin at the same height.
         heading: what stands over it instead of the figure's title.
+        explained: on request, behind a question mark at the heading, where the reader is to look at numbers; above
+            the figure, where it is to teach; below it, so that figures side by side begin at the same height.
     """
     chart = drawn(make, key, version)
-    st.markdown(f"**{literal(chart.title if heading is None else heading)}**")
-    if explanation and not below:
+    help = explanation if explanation and explained == "on request" else None
+    st.markdown(f"**{literal(chart.title if heading is None else heading)}**", help=help)
+    if explanation and explained == "above":
         st.caption(explanation)
-    live_chart(chart, key)
-    if explanation and below:
+    live_chart(chart, key, on_click)
+    if explanation and explained == "below":
         st.caption(explanation)
-
-
-def _heading(title: str, explanation: str) -> None:
-    st.markdown(f"**{literal(title)}**", help=explanation or None)

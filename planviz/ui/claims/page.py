@@ -16,7 +16,7 @@ from planviz.config import BASE
 from planviz.figures.claims import claim_figures
 from planviz.runs.records import ExperimentRecord
 from planviz.ui import lab, state
-from planviz.ui.charts import figure_panel
+from planviz.ui.charts import show
 from planviz.ui.text import literal, sentence
 
 PREFIX, LOOK = "claims.", "claims.look"
@@ -113,7 +113,7 @@ def _closely(
         for place, (make, explanation) in enumerate(claim_figures(evidence)[claim.id]):
             with grid.cell():
                 key = f"claims:{claim.id}:{place}"
-                figure_panel(make, key, (experiment.id, version), explanation)
+                show(make, key, (experiment.id, version), explanation, explained="above")
     arms = [arm for arm in (BASE, *experiment.config.arms) if arm in claim.arms]
     if st.button("See the runs behind it", icon=":material/monitoring:", key="claims:runs"):
         st.session_state[f"compare:arms:{experiment.id}"] = arms

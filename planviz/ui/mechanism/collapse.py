@@ -11,7 +11,7 @@ from planviz.config import BASE
 from planviz.figures.mechanism_paths import Series, path_areas
 from planviz.mechanism import PathShares
 from planviz.runs.records import ExperimentRecord
-from planviz.ui.charts import figure_panel
+from planviz.ui.charts import show
 from planviz.ui.lab import TaskView
 from planviz.ui.mechanism.models import (
     Chosen,
@@ -68,11 +68,12 @@ def collapse(experiment: ExperimentRecord, view: TaskView, chosen: Chosen, pair:
     listed = (
         "" if found.exact else " Paths that no sample showed are estimated together, as other correct paths."
     )
-    figure_panel(
+    show(
         make, "mechanism:collapse", (experiment.id, kept, pair),
         "Every colour is one correct path, and its height is its probability. Without KL, policy gradient rewards "
         "whatever it happens to draw, so **one colour swallows the others**; with KL and under Q-learning the bands "
         "stay. *Effective paths*: as many equally likely paths would be as varied." + listed,
+        explained="above",
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from planviz.mechanism import edge_groups
 from planviz.runs.records import ExperimentRecord
 from planviz.theory import text_steps
 from planviz.ui import lab
-from planviz.ui.charts import figure_panel
+from planviz.ui.charts import show
 from planviz.ui.lab import TaskView
 from planviz.ui.mechanism.models import Chosen
 
@@ -47,7 +47,7 @@ def found(experiment: ExperimentRecord, view: TaskView, chosen: Chosen) -> None:
         for metric, explanation in CURVES.items():
             make = partial(found_curve, evaluations, metric, limits[metric], arms=chosen.arms)
             with grid.cell():
-                figure_panel(make, f"mechanism:{metric}", version, explanation)
+                show(make, f"mechanism:{metric}", version, explanation, explained="above")
 
 
 def _texts(view: TaskView, limits: dict[str, float]) -> None:

@@ -15,7 +15,7 @@ from planviz.mechanism import Probe
 from planviz.runs.records import ExperimentRecord
 from planviz.task import Task
 from planviz.ui import lab
-from planviz.ui.charts import figure_panel
+from planviz.ui.charts import show
 from planviz.ui.lab import TaskView
 from planviz.ui.mechanism.models import (
     Chosen,
@@ -106,7 +106,9 @@ def _compare(
             )  # fmt: skip
             with grid.cell():
                 version = experiment.id, model.run.id, model.step, target
-                figure_panel(make, f"mechanism:{kind}:{name}", version, said[kind], heading, below=True)
+                show(
+                    make, f"mechanism:{kind}:{name}", version, said[kind], heading=heading, explained="below"
+                )
 
 
 def _arm_then(experiment: ExperimentRecord, model: Model) -> ArmConfig:

@@ -26,7 +26,7 @@ from planviz.mechanism import (
 from planviz.runs.records import ExperimentRecord
 from planviz.task import Ints, Task
 from planviz.theory import Floats
-from planviz.ui.charts import figure_panel
+from planviz.ui.charts import show
 from planviz.ui.lab import TaskView
 from planviz.ui.mechanism.models import Chosen, Weights, has_weights, probed_targets, probes
 
@@ -66,10 +66,11 @@ def weights(experiment: ExperimentRecord, view: TaskView, chosen: Chosen) -> Non
     _edges(task, known, version)
     attention = {arm: probe.attention for arm, probe in found.items() if probe.attention is not None}
     if attention:
-        figure_panel(
+        show(
             partial(attention_bars, attention, PLACES), "mechanism:attention", version,
             "At every step the transformer weighs what it has read: to plan, it must look at where it is and at where "
             "it wants to go.",
+            explained="above",
         )  # fmt: skip
     _matrices(task, known, asked, targets)
 
@@ -87,11 +88,12 @@ def _edges(task: Task, known: dict[str, Knowledge], version: object) -> None:
     sizes = {name: int(edges.sum()) for name, edges in groups.items()}
     left, right = st.columns(2, gap="medium")
     with left:
-        figure_panel(
+        show(
             partial(edge_auc_lines, {arm: each.found for arm, each in known.items()}, sizes),
             "mechanism:auc", version,
             "How surely a true edge scores above a missing one. SFT knows the edges that its text shows; those that it "
             "**never** shows can only be learned by trying them, and being told that they are edges.",
+            explained="above",
         )  # fmt: skip
     with right:
         options = [name for name in ("never", "seldom", "often", "all") if sizes[name]]
@@ -102,10 +104,11 @@ def _edges(task: Task, known: dict[str, Knowledge], version: object) -> None:
         )  # fmt: skip
         group = chosen if chosen in options else options[0]
         with place:
-            figure_panel(
+            show(
                 partial(_roc, known, groups[group], nothing, group), "mechanism:roc", (version, group),
                 "Take ever more pairs of nodes for edges, the likeliest first: a curve along the top left finds every "
                 "true edge before the first mistake.",
+                explained="above",
             )  # fmt: skip
 
 
@@ -176,7 +179,7 @@ def _pair(
             scale="share" if true else "weight", reach=1.0 if true else reach_of(matrix), row_title=row_title,
         )  # fmt: skip
         with grid.cell():  # type: ignore[attr-defined]
-            figure_panel(make, f"mechanism:{kind}:{key}", version)
+            show(make, f"mechanism:{kind}:{key}", version)
 
 
 def _shown(task: Task) -> Ints:
