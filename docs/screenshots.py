@@ -26,6 +26,7 @@ from planviz.config import GraphKind
 from planviz.figures.network import FRAMES
 from planviz.splits import SPLITS
 from tests import conftest
+from tests.browser import waiting
 
 IMAGES = Path(__file__).parent / "images"
 WIDTH, HEIGHT = 1400, 1100
@@ -52,6 +53,8 @@ PROBLEM = """(define (problem turn-the-tower)
   (:objects a b c)
   (:init (handempty) (ontable c) (on b c) (on a b) (clear a))
   (:goal (and (on c b) (on b a))))"""
+PAGES = (("mechanism", "/mechanism?mechanism.section=collapse", 1250), ("rewards", "/rewards", 1340))
+"""Pages that are shown as they open: the picture's name, the page's link, and the height."""
 
 
 def main() -> None:
@@ -83,6 +86,12 @@ def main() -> None:
                 expect(page.locator(".planviz-live-chart .main-svg").nth(8)).to_be_attached()
                 settled(page)
                 save(page, "paths.png")
+        for name, link, height in PAGES:
+            if wanted.search(f"{name}.png"):
+                with opened(browser, address + link, height=height) as page:
+                    expect(page.locator(".planviz-live-chart .main-svg").first).to_be_visible()
+                    settled(page)
+                    save(page, f"{name}.png")
         if wanted.search("train.png"):
             with opened(browser, address, height=1500) as page:
                 train(page)
@@ -124,7 +133,7 @@ def opened(browser: Browser, address: str, theme: str = "light", height: int = H
 
 def settled(page: Page) -> None:
     """Until the server has nothing more to say, and what it said is on the screen."""
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    waiting.settled(page)
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 

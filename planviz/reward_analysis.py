@@ -213,13 +213,13 @@ def verdict(
         if not wrong:
             return (
                 f"Going on is worth as much as arriving ({best:.2f}): it wanders among good edges, and arrives within "
-                f"{task.max_steps} steps with probability {_share(arrival)}."
+                f"{task.max_steps} steps with probability {share_in_words(arrival)}."
             )
         ties, right = int(tied[wrong[0]].sum()), int((tied & good)[wrong[0]].sum())
         lead = "Every next node is" if ties == task.nodes else f"{ties} of {task.nodes} next nodes are"
         return (
             f"{lead} worth the same, {q_values[wrong[0]].max():.2f}, but only {_edges(right)} there {_leads(right)} to "
-            f"the target: this policy wanders, and arrives with probability {_share(arrival)}."
+            f"the target: this policy wanders, and arrives with probability {share_in_words(arrival)}."
         )
     if not wrong:
         return "Going on is worth more than arriving: it follows edges for ever, and never arrives in time."
@@ -236,8 +236,11 @@ def verdict(
     return f"Dead ends are worth most ({q_values[node].max():.2f}): it never arrives."
 
 
-def _share(probability: float) -> str:
-    return f"{probability:.0%}" if probability >= 0.005 else "below 0.5%"
+def share_in_words(probability: float) -> str:
+    """A share in per cent, which says 0 and 100 only of none and all."""
+    if 0 < probability < 0.005:
+        return "below 0.5%"
+    return "above 99.5%" if 0.995 < probability < 1 - 1e-9 else f"{probability:.0%}"
 
 
 def _count(number: float) -> str:

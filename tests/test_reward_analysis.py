@@ -22,6 +22,7 @@ from planviz.reward_analysis import (
     greedy_policy,
     implied,
     reward_shares,
+    share_in_words,
 )
 from planviz.rewards import reward_of
 from planviz.task import Task
@@ -155,3 +156,18 @@ def test_a_verdict_agrees_with_its_numbers() -> None:
 def test_values_without_end_are_an_error() -> None:
     with pytest.raises(ValueError, match="lower the discount"):
         what_is_implied(CYCLE, 0, 3, arm(step_reward=0.5))
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"),
+    [
+        (0, "0%"),
+        (0.004, "below 0.5%"),
+        (0.25, "25%"),
+        (0.997, "above 99.5%"),
+        (1 - 1e-15, "100%"),
+        (1, "100%"),
+    ],
+)
+def test_a_share_in_words_is_none_or_all_only_if_it_is(probability: float, words: str) -> None:
+    assert share_in_words(probability) == words

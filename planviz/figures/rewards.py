@@ -12,7 +12,7 @@ from planviz.figures import style
 from planviz.figures.mechanism_matrices import node_matrix
 from planviz.figures.next_nodes import KINDS
 from planviz.figures.paths import ARROW_AT, BEND, CURVE, WIDTHS, Positions, curve, paths_on_graph
-from planviz.reward_analysis import Implied, Shares
+from planviz.reward_analysis import Implied, Shares, share_in_words
 from planviz.task import Bools, Ints, Task
 
 DASHES = {"good": "solid", "useless": "dash", "missing": "dot"}
@@ -82,7 +82,7 @@ def _add_kind(
     """The steps (K, 2) of one kind, one trace a width; a step along no edge ends with an ✕ where it leads to."""
     look, flow = KINDS[kind], found.flow[tuple(steps.T)]
     lost = found.flow[step_kinds(task, target) == kind].sum()
-    ends = f": ends {lost:.0%} of its paths" if kind == "missing" else ""
+    ends = f": ends {share_in_words(lost)} of its paths" if kind == "missing" else ""
     figure.add_scatter(
         x=[None], y=[None], mode="lines", legendgroup=kind, name=f"{look.mark} {look.label}{ends}",
         line={"color": look.color, "dash": dash, "width": 3},

@@ -12,7 +12,7 @@ from planviz.figures import rewards, style
 from planviz.figures.change_marks import FEW_WORDS, change_words
 from planviz.figures.curves import metric_curve
 from planviz.figures.rewards import fates, policy_on_graph, shown_nodes, step_kinds, value_matrix
-from planviz.reward_analysis import Implied, Shares, implied
+from planviz.reward_analysis import Implied, Shares, implied, share_in_words
 from planviz.rewards import reward_of
 from planviz.task import Task
 from tests.engine_helpers import listed, task_of
@@ -57,7 +57,7 @@ def test_steps_that_lead_nowhere_and_along_no_edge_are_told_apart() -> None:
     good, useless, missing = legend(figure)
     assert (good, useless) == ("✓ leads to the target", "– leads nowhere")
     lost = found("outcome").flow[step_kinds(TASK, 4) == "missing"].sum()
-    assert missing == f"✕ no edge: ends {lost:.0%} of its paths"
+    assert missing == f"✕ no edge: ends {share_in_words(lost)} of its paths"
     assert {text.split(":")[0] for text in hovers(figure, "useless")} == {"0 → 5"}
     assert "0 → 0" in {text.split(":")[0] for text in hovers(figure, "missing")}
     dashes = {trace.legendgroup: trace.line.dash for trace in figure.data if trace.legendgroup}
