@@ -239,8 +239,8 @@ def verdict(
 def share_in_words(probability: float) -> str:
     """A share in per cent, which says 0 and 100 only of none and all."""
     if 0 < probability < 0.005:
-        return "below 0.5%"
-    return "above 99.5%" if 0.995 < probability < 1 - 1e-9 else f"{probability:.0%}"
+        return "<0.5%"
+    return ">99.5%" if 0.995 < probability < 1 - 1e-9 else f"{probability:.0%}"
 
 
 def _count(number: float) -> str:

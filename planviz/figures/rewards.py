@@ -82,7 +82,7 @@ def _add_kind(
     """The steps (K, 2) of one kind, one trace a width; a step along no edge ends with an ✕ where it leads to."""
     look, flow = KINDS[kind], found.flow[tuple(steps.T)]
     lost = found.flow[step_kinds(task, target) == kind].sum()
-    ends = f": ends {share_in_words(lost)} of its paths" if kind == "missing" else ""
+    ends = f": ends {share_in_words(lost)} of paths" if kind == "missing" else ""
     figure.add_scatter(
         x=[None], y=[None], mode="lines", legendgroup=kind, name=f"{look.mark} {look.label}{ends}",
         line={"color": look.color, "dash": dash, "width": 3},

@@ -57,7 +57,7 @@ def test_steps_that_lead_nowhere_and_along_no_edge_are_told_apart() -> None:
     good, useless, missing = legend(figure)
     assert (good, useless) == ("✓ leads to the target", "– leads nowhere")
     lost = found("outcome").flow[step_kinds(TASK, 4) == "missing"].sum()
-    assert missing == f"✕ no edge: ends {share_in_words(lost)} of its paths"
+    assert missing == f"✕ no edge: ends {share_in_words(lost)} of paths"
     assert {text.split(":")[0] for text in hovers(figure, "useless")} == {"0 → 5"}
     assert "0 → 0" in {text.split(":")[0] for text in hovers(figure, "missing")}
     dashes = {trace.legendgroup: trace.line.dash for trace in figure.data if trace.legendgroup}
