@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,7 @@ def examine(browser: Browser, preset: str) -> None:
 
 
 def keep(out: Path, preset: str) -> str:
-    """Keep settings and verdicts, and how long it took from the start of the first run to the end of the last; the
-    experiment's id."""
+    """Keep settings and verdicts, and how long any of the runs was in work; the experiment's id."""
     folder = KEPT / preset
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(out / "config.toml", folder)
@@ -82,10 +82,19 @@ def keep(out: Path, preset: str) -> str:
     runs = store.runs(told["experiment"])
     store.close()
     told["runs"] = len(runs)
-    told["seconds"] = max(run.finished or 0 for run in runs) - min(run.started or 0 for run in runs)
+    told["seconds"] = covered((run.started or 0.0, run.finished or 0.0) for run in runs)
     told["machine"] = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
     (folder / "claims.json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")
     return str(told["experiment"])
+
+
+def covered(spans: Iterable[tuple[float, float]]) -> float:
+    """How long at least one of some spans (start, end) lasts: a study may be interrupted, and go on another day."""
+    seconds = until = 0.0
+    for start, end in sorted(spans):
+        seconds += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return seconds
 
 
 def pictures(browser: Browser, path: Path, preset: str) -> None:
