@@ -40,7 +40,7 @@ repeats all of it; the Claims page does the same on any graph, and `planviz clai
 An interval is Student's 95 % interval over the seeds, which share the graph and the split. A test is passed if its
 whole interval lies on the needed side, and a claim is shown if all its deciding tests are passed. Shares, and
 differences of shares, are in per cent; *told only* marks what does not decide. What was tried where a claim did not
-come out is in the [log](LOG.md). Times were taken beside other work on the same cores.
+come out is in the [log](LOG.md). Times include whatever else the machine did meanwhile.
 
 """
 
@@ -126,9 +126,8 @@ def page(told: dict[str, dict[str, Any]]) -> str:
         parts.append(f"\n## {claim.id} {claim.title}\n\n{claim.sentence} *({claim.where} of the paper)*\n")
         for preset, of_preset in told.items():
             judged = of_preset["claims"][number]
-            parts.append(
-                f"\n**{preset}**: {MARKS[judged['verdict']]} {judged['verdict']}. {judged['reason']}\n"
-            )
+            told_first = f"**{preset}**: {MARKS[judged['verdict']]} {judged['verdict']}. {judged['reason']}"
+            parts.append(f"\n{told_first.rstrip()}\n")
             if judged["tests"]:
                 parts.append("\n" + report.markdown_tests(judged["tests"]) + "\n")
             for place, figure in enumerate(of_preset["figures"]):

@@ -125,7 +125,6 @@ def opened(browser: Browser, address: str, theme: str = "light", height: int = H
     context.set_default_timeout(60_000)
     page = context.new_page()
     page.goto(address)
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
     settled(page)
     yield page
     context.close()

@@ -17,9 +17,6 @@ from planviz.theory import MANY, Floats, optimal_q
 TIE = 1e-7
 """Values that differ by less are worth the same."""
 
-RARE_PAIR = 0.0005
-"""Smaller shares are not written out."""
-
 SURE, NEVER = 1 - 1e-9, 1e-12
 """An arrival at least so probable is sure, one at most so probable never happens."""
 
@@ -236,11 +233,12 @@ def verdict(
     return f"Dead ends are worth most ({q_values[node].max():.2f}): it never arrives."
 
 
-def share_in_words(probability: float) -> str:
+def share_in_words(share: float, decimals: int = 0) -> str:
     """A share in per cent, which says 0 and 100 only of none and all."""
-    if 0 < probability < 0.005:
-        return "<0.5%"
-    return ">99.5%" if 0.995 < probability < 1 - 1e-9 else f"{probability:.0%}"
+    least = 0.5 * 10.0 ** -(decimals + 2)
+    if 0 < share < least:
+        return f"<{least:.{decimals + 1}%}"
+    return f">{1 - least:.{decimals + 1}%}" if 1 - least < share < SURE else f"{share:.{decimals}%}"
 
 
 def _count(number: float) -> str:

@@ -171,3 +171,8 @@ def test_values_without_end_are_an_error() -> None:
 )
 def test_a_share_in_words_is_none_or_all_only_if_it_is(probability: float, words: str) -> None:
     assert share_in_words(probability) == words
+
+
+def test_a_share_in_words_with_a_decimal() -> None:
+    told = [share_in_words(share, 1) for share in (0, 0.0004, 0.0123, 0.9998, 1)]
+    assert told == ["0.0%", "<0.05%", "1.2%", ">99.95%", "100.0%"]

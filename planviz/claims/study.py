@@ -94,9 +94,8 @@ def weights_of(
     Raises:
         RuntimeError: the weights could not be asked.
     """
-    runs = [
-        run for run in runs if run.step in store.weight_steps(run.id)
-    ]  # an import may come without weights
+    # an import may come without weights
+    runs = [run for run in runs if run.step in store.weight_steps(run.id)]
     models = [(run.arm, store.weights(run.id, run.step)) for run in runs]
     found = manager.weights_known(config, models) if models else []
     rows = [

@@ -128,9 +128,8 @@ def import_experiment(
                 _import_run(store, record, events.get((record.arm, record.seed), []), folder, shapes)
             if about is not None:
                 name = None if about.name == config.name else about.name
-                if (
-                    name or about.tags or about.starred
-                ):  # the demo has nothing of its own, and may not be changed
+                # the demo has nothing of its own, and may not be changed
+                if name or about.tags or about.starred:
                     store.update_experiment(experiment_id, name=name, tags=about.tags, starred=about.starred)
         except LabelError as error:
             store.delete_experiment(experiment_id)

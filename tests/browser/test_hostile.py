@@ -177,7 +177,8 @@ def test_names_and_tags_of_runs(page: Page, app_server: str, app_home: Path, tmp
     dialog.get_by_label("Name").fill(name)
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
-    listed(page, name)  # the row stays ticked
+    searched(page, "delete from runs")
+    listed(page, name)  # and the row stays ticked
     page.get_by_test_id("stMain").get_by_role("button", name=re.compile("Tag$")).first.click()
     chosen = dialog.get_by_role("combobox")
     chosen.fill(tag)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+ROWS = "[...(document.querySelector('[data-testid=stDataFrame] canvas')?.querySelectorAll('tbody tr') ?? [])]"
+"""The rows of the first table, as a screen reader finds them."""
+
 
 def settled(page: Page) -> None:
     """Until the page has a title and its script has ended: what is shown is complete, and nothing moves any more.
@@ -24,12 +27,10 @@ def searched(page: Page, text: str) -> None:
 
 
 def listed(page: Page, *names: str) -> None:
-    """Until the first table of the Runs page lists exactly these experiments, as a screen reader finds them."""
+    """Until the first table of the Runs page lists exactly these experiments."""
     page.wait_for_function(
-        "(names) => { const table = document.querySelector('[data-testid=stDataFrame] canvas');"
-        " const rows = [...(table?.querySelectorAll('tbody tr') ?? [])];"
-        " const named = rows.map((row) => row.querySelectorAll('[role=gridcell]')[0]?.textContent);"
-        " return JSON.stringify(named) === JSON.stringify(names) }",
+        f"(names) => JSON.stringify({ROWS}.map((row) => row.querySelector('[role=gridcell]')?.textContent))"
+        " === JSON.stringify(names)",
         arg=list(names),
     )
 
@@ -37,10 +38,7 @@ def listed(page: Page, *names: str) -> None:
 def select(page: Page, row: int) -> None:
     """Tick the box of a row of the first table, which is not ticked yet, once nothing moves any more."""
     settled(page)
-    ticked = (
-        "(row) => document.querySelectorAll('[data-testid=stDataFrame] canvas tbody tr')[row]"
-        "?.getAttribute('aria-selected') === String(true)"
-    )
+    ticked = f"(row) => {ROWS}[row]?.getAttribute('aria-selected') === 'true'"
     assert not page.evaluate(ticked, row)
     table = page.get_by_test_id("stDataFrame").first.bounding_box()
     assert table

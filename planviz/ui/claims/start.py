@@ -33,7 +33,7 @@ def start_panel() -> None:
             "Test the claims", type="primary", icon=":material/science:", key="claims:start", on_click=_start,
             args=(int(seeds),), disabled=not draft().arms,
         )  # fmt: skip
-        runs = len(config.seeds) * (1 + len(config.arms))
+        runs = len(config.seeds) * runs_a_seed
         st.caption(
             f"Trains {runs} runs on the graph of the Build page: {view.facts.nodes} nodes, {view.facts.edges} edges, "
             f"{', '.join(style.arm_order(config.arms))}. The quick preset takes two to five minutes on two cores."

@@ -12,7 +12,7 @@ import streamlit as st
 from planviz.arms import QLearningConfig
 from planviz.figures.rewards import fates, policy_on_graph, value_matrix
 from planviz.figures.style import SPLITS
-from planviz.reward_analysis import RARE_PAIR, Implied, Shares, implied, reward_shares
+from planviz.reward_analysis import Implied, Shares, implied, reward_shares, share_in_words
 from planviz.rewards import reward_of
 from planviz.ui import state
 from planviz.ui.charts import show
@@ -120,13 +120,9 @@ def _in_numbers(shares: dict[str, Shares], temperature: float) -> str:
     length = "" if np.isnan(test.stretch) else f" Correct paths are {test.stretch:.2f} times the shortest."
     some = "" if test.pairs == test.of else f" Of {test.of:,} test pairs, {test.pairs:,} were looked at."
     return (
-        f"Test pairs: {_percent(test.arrival)} of its paths are correct; {_percent(test.sampled)} where they are "
-        f"sampled from softmax(Q\\*/τ) with τ = {temperature:g}, as a trained model is.{length}{some}"
+        f"Test pairs: {share_in_words(test.arrival, 1)} of its paths are correct; "
+        f"{share_in_words(test.sampled, 1)} where they are sampled from softmax(Q\\*/τ) with τ = {temperature:g}, as a trained model is.{length}{some}"
     )
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}" if share >= RARE_PAIR or share == 0 else f"below {RARE_PAIR:.1%}"
 
 
 @st.cache_resource(max_entries=24, show_spinner="Solving for the exact values …")
