@@ -121,7 +121,8 @@ def _in_numbers(shares: dict[str, Shares], temperature: float) -> str:
     some = "" if test.pairs == test.of else f" Of {test.of:,} test pairs, {test.pairs:,} were looked at."
     return (
         f"Test pairs: {share_in_words(test.arrival, 1)} of its paths are correct; "
-        f"{share_in_words(test.sampled, 1)} where they are sampled from softmax(Q\\*/τ) with τ = {temperature:g}, as a trained model is.{length}{some}"
+        f"{share_in_words(test.sampled, 1)} where they are sampled from softmax(Q\\*/τ) with "
+        f"τ = {temperature:g}, as a trained model is.{length}{some}"
     )
 
 
